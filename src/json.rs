@@ -1,0 +1,1 @@
+//! JSON over miniserde: reading long arrays item by item, and small helpers for writing.

@@ -1,0 +1,1 @@
+//! The qBittorrent WebUI API (v2) over our grabs.

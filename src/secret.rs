@@ -1,0 +1,89 @@
+//! Secrets: values that cannot be printed, compared in constant time, made from the OS's random
+//! source, and stored only as SHA-256.
+
+use std::fmt;
+
+use subtle::ConstantTimeEq;
+
+/// A key or password. `Debug` prints a placeholder; there is no `Display`.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Secret {
+        Secret(value.into())
+    }
+
+    /// The value itself, for the one place that sends it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares in time that depends on neither value's content.
+    pub fn matches(&self, candidate: &str) -> bool {
+        // Digests are of equal length, so the comparison does not show the secret's length either.
+        digest(&self.0).ct_eq(&digest(candidate)).into()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// SHA-256, the only form in which generated keys are stored.
+pub fn digest(value: &str) -> [u8; 32] {
+    let digest = ring::digest::digest(&ring::digest::SHA256, value.as_bytes());
+    let mut out = [0; 32];
+    out.copy_from_slice(digest.as_ref());
+    out
+}
+
+/// `N` random bytes as lower-case hex (`2 * N` digits). Panics if the system has no random source:
+/// nothing secret can be made then.
+pub fn random_hex<const N: usize>() -> String {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes).expect("the operating system's random source must work");
+    hex(&bytes)
+}
+
+/// Lower-case hex.
+pub fn hex(bytes: &[u8]) -> String {
+    use fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(…)");
+    }
+
+    #[test]
+    fn comparison_needs_the_whole_value() {
+        let secret = Secret::new("abc");
+        assert!(secret.matches("abc"));
+        for wrong in ["", "ab", "abcd", "ABC"] {
+            assert!(!secret.matches(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn digest_is_sha256() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(
+            hex(&digest("abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+}

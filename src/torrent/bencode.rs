@@ -1,0 +1,1 @@
+//! Bencode: reader and writer.

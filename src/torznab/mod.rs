@@ -1,0 +1,1 @@
+//! The Torznab indexer: caps, searches, the feed, stubs.

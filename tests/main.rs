@@ -1,0 +1,3 @@
+//! Tests of the whole program over real sockets, in one test binary. See `support` for the harness.
+
+mod support;
