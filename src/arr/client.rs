@@ -15,7 +15,7 @@ use ureq::http;
 
 use super::error::{ArrError, Validation};
 use crate::config::{Server, ServerType};
-use crate::json;
+use crate::json::{self, JsonError};
 
 /// Longest connect, and longest wait for the next bytes: a Pi's arr that walks its library answers
 /// after tens of seconds.
@@ -25,9 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// limit of 100 s; we outwait that.
 const READ_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Largest single answer that is read whole: a schema list with every implementation is about
-/// 300 KiB, a provider list smaller.
-const MAX_OBJECT: u64 = 4 * 1024 * 1024;
+/// Largest single answer that is read whole; lists of providers and schemas go item by item.
+const MAX_OBJECT: u64 = json::MAX_ITEM as u64;
 
 /// Largest list that is read item by item: 20,000 movies are about 100 MB.
 const MAX_LIST: u64 = 4 * 1024 * 1024 * 1024;
@@ -88,7 +87,7 @@ impl ArrClient {
     /// Asks who it is, and refuses the wrong program.
     pub fn status(&self) -> Result<SystemStatus, ArrError> {
         let value = self.get("/system/status")?;
-        let app = json::str_field(&value, "appName").unwrap_or_default();
+        let app = json::get_str(&value, "appName").unwrap_or_default();
         let found = match app {
             "Radarr" => ServerType::Radarr,
             "Sonarr" => ServerType::Sonarr,
@@ -109,7 +108,7 @@ impl ArrClient {
                 app_name(found)
             )));
         }
-        let text = |name| json::str_field(&value, name).unwrap_or_default().to_owned();
+        let text = |name| json::get_str(&value, name).unwrap_or_default().to_owned();
         Ok(SystemStatus {
             app: found,
             version: text("version"),
@@ -150,11 +149,17 @@ impl ArrClient {
             .into_with_config()
             .limit(MAX_LIST)
             .reader();
-        json::each_in_array(reader, json::At::Top, MAX_LIST, &mut |item| {
+        json::read_items(reader, json::Place::TopLevel, MAX_LIST, |item| {
             each(item);
-            Ok(())
+            Ok::<(), JsonError>(())
         })
-        .map_err(|error| ArrError::Protocol(format!("{what}: {error}")))
+        .map(drop)
+        .map_err(|error| match error {
+            JsonError::Io(error) => {
+                ArrError::Unreachable(format!("{what}: the answer broke off: {error}"))
+            }
+            error => ArrError::Protocol(format!("{what}: {error}")),
+        })
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, ArrError> {
@@ -169,11 +174,12 @@ impl ArrClient {
         if text.trim().is_empty() {
             return Ok(Value::Null);
         }
-        json::parse(&text).map_err(|error| {
-            ArrError::Protocol(format!(
-                "{what}: the answer is no JSON ({error}){}",
-                looks_like_html(&text)
-            ))
+        json::parse(&text).ok_or_else(|| {
+            let why = match json::check(&text) {
+                Err(error) => error.to_string(),
+                Ok(()) => "not an answer of the API".to_owned(),
+            };
+            ArrError::Protocol(format!("{what}: {why}{}", looks_like_html(&text)))
         })
     }
 
@@ -253,9 +259,9 @@ impl ArrClient {
 
     fn transport_error(&self, what: &str, error: &ureq::Error) -> ArrError {
         match error {
-            ureq::Error::BodyExceedsLimit(limit) => ArrError::Protocol(format!(
-                "{what}: the answer is larger than {limit} bytes"
-            )),
+            ureq::Error::BodyExceedsLimit(limit) => {
+                ArrError::Protocol(format!("{what}: the answer is larger than {limit} bytes"))
+            }
             _ => ArrError::Unreachable(format!("{what}: {error}; is it running?")),
         }
     }
@@ -285,7 +291,7 @@ fn error_answer(what: &str, status: u16, value: &Value, text: &str) -> ArrError 
     }
     let mut message = ["message", "errorMessage", "title"]
         .iter()
-        .find_map(|name| json::str_field(value, name))
+        .find_map(|name| json::get_str(value, name))
         .unwrap_or_default()
         .to_owned();
     if let Value::Object(object) = value
@@ -304,9 +310,11 @@ fn error_answer(what: &str, status: u16, value: &Value, text: &str) -> ArrError 
     }
     message.push_str(looks_like_html(text));
     match status {
-        404 => ArrError::NotFound(format!("{what}: not found (HTTP status 404) {message}")
-            .trim_end()
-            .to_owned()),
+        404 => ArrError::NotFound(
+            format!("{what}: not found (HTTP status 404) {message}")
+                .trim_end()
+                .to_owned(),
+        ),
         503 => ArrError::Starting(format!(
             "{what}: not ready yet (HTTP status 503){}{message}",
             if message.is_empty() { "" } else { ": " }
@@ -320,11 +328,9 @@ fn error_answer(what: &str, status: u16, value: &Value, text: &str) -> ArrError 
 }
 
 fn validation(item: &Value) -> Validation {
-    let text = |name| json::str_field(item, name).unwrap_or_default().to_owned();
-    let is_warning = matches!(
-        item,
-        Value::Object(object) if matches!(object.get("isWarning"), Some(Value::Bool(true)))
-    ) || json::str_field(item, "severity") == Some("warning");
+    let text = |name| json::get_str(item, name).unwrap_or_default().to_owned();
+    let is_warning = json::get_bool(item, "isWarning") == Some(true)
+        || json::get_str(item, "severity") == Some("warning");
     Validation {
         property: text("propertyName"),
         message: text("errorMessage"),
@@ -374,14 +380,24 @@ mod tests {
             "radarr \"A\": GET x: not ready yet (HTTP status 503): Radarr is starting up, please try again later",
             true,
         );
-        check(404, "", "radarr \"A\": GET x: not found (HTTP status 404)", false);
+        check(
+            404,
+            "",
+            "radarr \"A\": GET x: not found (HTTP status 404)",
+            false,
+        );
         check(
             502,
             "<html>Bad gateway</html>",
             "radarr \"A\": GET x: HTTP status 502: ; a web page came instead: is a proxy with a login before it?",
             true,
         );
-        check(500, r#"{"message":"boom","description":"…"}"#, "radarr \"A\": GET x: HTTP status 500: boom", true);
+        check(
+            500,
+            r#"{"message":"boom","description":"…"}"#,
+            "radarr \"A\": GET x: HTTP status 500: boom",
+            true,
+        );
         check(409, "null", "radarr \"A\": GET x: HTTP status 409", false);
     }
 }

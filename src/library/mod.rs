@@ -3,7 +3,7 @@
 //! A source is a Radarr or Sonarr (`arr::library`) or a plain folder ([`folder`]).
 
 pub mod folder;
-mod naming;
+pub mod naming;
 
 use std::fmt;
 use std::path::PathBuf;
