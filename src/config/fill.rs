@@ -246,7 +246,7 @@ mod tests {
         check(
             "[jackdaw]\nqqqqqqqqqqqqqqqqqqqqqqqqqq = /x\n",
             "f:2: qqqqqqqqqqqqqqqqqqqqqqqqqq: unknown key in [jackdaw], \
-             the nearest known key is external_url",
+             the nearest known key is name",
         );
         check(
             "[downloads]\n",

@@ -79,7 +79,7 @@ mod tests {
         check("Listen", "did you mean listen?");
         check("api-key", "did you mean api_key?");
         check("apikey", "did you mean api_key?");
-        check("url_internal", "the nearest known key is internal_url");
+        check("hostname", "the nearest known key is name");
         check("", "the nearest known key is name");
         assert!(hint(&"x".repeat(100_000), "key", KNOWN).starts_with("the nearest"));
         assert_eq!(hint("x", "key", []), "");

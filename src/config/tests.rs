@@ -288,7 +288,7 @@ fn sections_and_titles() {
     );
     check(
         "[transmission]\n",
-        "jackdaw.ini:1: [transmission]: unknown section, the nearest known section is server",
+        "jackdaw.ini:1: [transmission]: unknown section, the nearest known section is downloads",
     );
 }
 
