@@ -1,3 +1,12 @@
 //! Tests of the whole program over real sockets, in one test binary. See `support` for the harness.
 
+mod attacks;
+mod auth;
+mod cli;
+mod demo;
+mod faults;
+mod kill;
+mod main_job;
+mod startup;
+mod stop;
 mod support;
