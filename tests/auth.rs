@@ -70,7 +70,7 @@ fn torznab_without_a_key_gets_error_100() {
         "/torznab/api?t=search".to_string(),
         format!("/torznab/api?t=search&apikey={WRONG}"),
         format!("/torznab/api?t=movie&tmdbid=603&apikey={WRONG}"),
-        format!("/torznab/api?t=tvsearch&apikey="),
+        "/torznab/api?t=tvsearch&apikey=".to_string(),
     ] {
         let answer = get(&jackdaw, &target, &[]);
         // The arrs never read the body of a 4xx.

@@ -86,7 +86,7 @@ impl Scene {
             assert_ne!(expected, Failed, "completed: {download:?}");
             let output = PathBuf::from(download.output_path.unwrap());
             served.assert_equals(&output);
-            assert_eq!(finished, [output.clone()]);
+            assert_eq!(finished, std::slice::from_ref(&output));
             Some(output)
         } else {
             assert_ne!(expected, Right, "failed: {:?}", reasons(&self.consumer));
@@ -185,8 +185,8 @@ faults! {
 
 // What lasts ends in a failure, unless the bytes can be had all the same.
 faults! {
-    always_stalling: lasting, FileFault::StallAt(1000), Failed;
-    always_empty: lasting, FileFault::CutAt(0), Failed;
+    always_stalling: lasting, StallAt(1000), Failed;
+    always_empty: lasting, CutAt(0), Failed;
     always_a_login_page: lasting, LoginPage, Failed;
     always_json: lasting, JsonPage, Failed;
     always_416: lasting, Refuse416, Failed;

@@ -1,5 +1,8 @@
 //! Tests of the whole program over real sockets, in one test binary. See `support` for the harness.
 
+// A failing unwrap is a failing test, with its line.
+#![allow(clippy::unwrap_used)]
+
 mod attacks;
 mod auth;
 mod cli;

@@ -123,6 +123,7 @@ fn a_movie_is_found_by_id_grabbed_and_imported() {
 
     let caps = radarr.caps();
     assert_eq!(caps.limit, 100);
+    assert!(caps.search.iter().any(|p| p == "q"), "{caps:?}");
     assert!(caps.movie_search.iter().any(|p| p == "tmdbid"), "{caps:?}");
     assert!(caps.categories.contains(&2000), "{caps:?}");
 
