@@ -5,6 +5,7 @@
 
 mod attacks;
 mod auth;
+mod chaos;
 mod cli;
 mod demo;
 mod faults;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::support::arr::{Arr, Download, Item, Kind, Status};
+use crate::support::bencode;
 use crate::support::content::Content;
 use crate::support::peer::{FakePeer, Offer, PEER_KEY};
 use crate::support::process::{Config, Jackdaw, KEY};
@@ -133,6 +134,13 @@ fn a_movie_is_found_by_id_grabbed_and_imported() {
     assert_eq!(item.imdb, Some(133_093));
     assert_eq!(item.seeders, Some(1));
     assert!(radarr.movie(604, "tt0000001").is_empty());
+    let stub = bencode::torrent(&radarr.fetch(&item)).unwrap();
+    let comment = stub.comment.unwrap();
+    let peer_id = comment.strip_prefix("jack:").unwrap();
+    assert!(
+        peer_id.as_bytes()[..8].iter().all(u8::is_ascii_hexdigit) && peer_id.as_bytes()[8] == b':',
+        "{comment}"
+    );
 
     let id = radarr.grab(&item);
     let download = completed(&mut radarr, &id);
@@ -170,7 +178,7 @@ fn an_episode_is_found_by_season_and_number() {
     assert!(sonarr.episode(81_189, 1, 3).is_empty());
     assert!(sonarr.episode(81_190, 1, 2).is_empty());
     let season = sonarr.search("tvsearch", "&tvdbid=81189&season=1");
-    assert_eq!(season, [item.clone()]);
+    assert_eq!(season, std::slice::from_ref(&item));
 
     let id = sonarr.grab(&item);
     let download = completed(&mut sonarr, &id);
@@ -261,6 +269,33 @@ fn one_release_of_two_friends_is_one_item() {
         (items.first()?.seeders == Some(2)).then_some(items)
     });
     assert_eq!(items.len(), 1);
+}
+
+#[test]
+fn it_works_below_the_path_prefix_of_internal_url() {
+    let home = Home::new("prefix");
+    let friend = friend(&home, "friend");
+    let consumer = Jackdaw::start(
+        &Config::new(&home.join("consumer"))
+            .jackdaw("internal_url = http://jackdaw.test:8080/sub/path/")
+            .downloads("")
+            .server(RADARR, "radarr")
+            .peer("friend", &friend.url(), KEY),
+    );
+    let mut radarr = Arr::new(Kind::Radarr, consumer.address(), RADARR, KEY);
+    radarr.base = "/sub/path".into();
+    radarr.authority = "jackdaw.test:8080".into();
+    radarr.test_client();
+    let item = found(MATRIX, || radarr.movie(603, "tt0133093"));
+    assert!(
+        item.url
+            .starts_with("http://jackdaw.test:8080/sub/path/torznab/"),
+        "{}",
+        item.url
+    );
+    let id = radarr.grab(&item);
+    let download = completed(&mut radarr, &id);
+    import(&mut radarr, &home, &download, matrix());
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct Arr {
     pub address: SocketAddr,
     /// Path prefix of `internal_url`, `""` without one.
     pub base: String,
+    /// Host and port that our URLs must name.
+    pub authority: String,
     pub key: String,
     pub user: String,
     pub category: String,
@@ -93,6 +95,7 @@ impl Arr {
             kind,
             address,
             base: String::new(),
+            authority: address.to_string(),
             key: key.into(),
             user: user.into(),
             category: match kind {
@@ -219,8 +222,8 @@ impl Arr {
     pub fn fetch(&self, item: &Item) -> Vec<u8> {
         let target = item
             .url
-            .strip_prefix(&format!("http://{}", self.address))
-            .unwrap_or_else(|| panic!("{} is not on {}", item.url, self.address));
+            .strip_prefix(&format!("http://{}", self.authority))
+            .unwrap_or_else(|| panic!("{} is not on {}", item.url, self.authority));
         self.indexer(target, "application/x-bittorrent").expect(200)
     }
 
