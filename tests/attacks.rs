@@ -19,10 +19,11 @@ const PEAK: u64 = 40 << 20;
 /// What an attacker writes at most; bare tiny_http keeps all of it.
 const FLOOD: usize = 96 << 20;
 
-fn start(name: &str) -> (Jackdaw, Home) {
+/// The home comes first, so that it is removed last.
+fn start(name: &str) -> (Home, Jackdaw) {
     let home = Home::new(name);
     let jackdaw = Jackdaw::start(&Config::new(&home.join("a")).downloads(""));
-    (jackdaw, home)
+    (home, jackdaw)
 }
 
 /// Alive, answering, small, and nobody panicked.
@@ -58,7 +59,7 @@ fn status_of(jackdaw: &Jackdaw, bytes: &[u8]) -> Option<u16> {
 
 #[test]
 fn attack_01_a_huge_content_length() {
-    let (mut jackdaw, _home) = start("attack-01");
+    let (_home, mut jackdaw) = start("attack-01");
     for length in [
         "30000000000",
         "9223372036854775807",
@@ -82,7 +83,7 @@ fn attack_01_a_huge_content_length() {
 
 #[test]
 fn attack_02_other_http_versions() {
-    let (mut jackdaw, _home) = start("attack-02");
+    let (_home, mut jackdaw) = start("attack-02");
     let (threads, descriptors) = (jackdaw.threads(), jackdaw.descriptors());
     for round in 0..100 {
         let head: &[u8] = match round % 4 {
@@ -102,7 +103,7 @@ fn attack_02_other_http_versions() {
 
 #[test]
 fn attack_03_a_burst_of_keep_alive_connections() {
-    let (mut jackdaw, _home) = start("attack-03");
+    let (_home, mut jackdaw) = start("attack-03");
     let bytes = request_bytes(jackdaw.address(), "GET", "/ping", &[], None);
     for burst in [6, 12, 64] {
         let mut connections: Vec<Connection> = (0..burst)
@@ -125,7 +126,7 @@ fn attack_03_a_burst_of_keep_alive_connections() {
 
 #[test]
 fn attack_04_resets_after_the_request() {
-    let (mut jackdaw, _home) = start("attack-04");
+    let (_home, mut jackdaw) = start("attack-04");
     let bytes = request_bytes(jackdaw.address(), "GET", "/ping", &[], None);
     for _ in 0..300 {
         let mut stream = TcpStream::connect(jackdaw.address()).unwrap();
@@ -161,7 +162,7 @@ fn attack_05_more_connections_than_descriptors() {
 
 #[test]
 fn attack_06_a_header_line_without_end() {
-    let (mut jackdaw, _home) = start("attack-06");
+    let (_home, mut jackdaw) = start("attack-06");
     for start in [
         "GET /ping HTTP/1.1\r\nX: ",
         "GET /",
@@ -177,7 +178,7 @@ fn attack_06_a_header_line_without_end() {
 
 #[test]
 fn attack_07_header_lines_without_end() {
-    let (mut jackdaw, _home) = start("attack-07");
+    let (_home, mut jackdaw) = start("attack-07");
     let mut connection = Connection::open(jackdaw.address()).unwrap();
     connection.send(b"GET /ping HTTP/1.1\r\n").unwrap();
     flood(connection.stream(), &b"X-Header: value\r\n".repeat(4096));
@@ -186,7 +187,7 @@ fn attack_07_header_lines_without_end() {
 
 #[test]
 fn attack_08_pipelined_requests_without_end() {
-    let (mut jackdaw, _home) = start("attack-08");
+    let (_home, mut jackdaw) = start("attack-08");
     let connection = Connection::open(jackdaw.address()).unwrap();
     let bytes = request_bytes(jackdaw.address(), "GET", "/ping", &[], None);
     flood(connection.stream(), &bytes.repeat(1000));
@@ -195,7 +196,7 @@ fn attack_08_pipelined_requests_without_end() {
 
 #[test]
 fn attack_09_a_chunk_size_without_end() {
-    let (mut jackdaw, _home) = start("attack-09");
+    let (_home, mut jackdaw) = start("attack-09");
     let mut connection = Connection::open(jackdaw.address()).unwrap();
     connection
         .send(b"POST /api/v2/auth/login HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -206,7 +207,7 @@ fn attack_09_a_chunk_size_without_end() {
 
 #[test]
 fn attack_10_bodies_that_never_come() {
-    let (mut jackdaw, _home) = start("attack-10");
+    let (_home, mut jackdaw) = start("attack-10");
     let held: Vec<Connection> = (0..32)
         .map(|_| {
             let mut connection = Connection::open(jackdaw.address()).unwrap();
@@ -226,7 +227,7 @@ fn attack_10_bodies_that_never_come() {
 }
 
 /// A friend with one large file; its path.
-fn with_film(name: &str) -> (Jackdaw, Home, String) {
+fn with_film(name: &str) -> (Home, Jackdaw, String) {
     let home = Home::new(name);
     let films = home.join("films");
     Content::new(51, 48 << 20).write(&films.join("Film.2001.1080p.WEB-DL.x264-GROUP.mkv"));
@@ -235,12 +236,12 @@ fn with_film(name: &str) -> (Jackdaw, Home, String) {
         let list = json::parse(&jackdaw.get("/peer/search").expect(200));
         list.at("items")?.list().first()?.text("id")
     });
-    (jackdaw, home, format!("/peer/items/{}/file", escape(&id)))
+    (home, jackdaw, format!("/peer/items/{}/file", escape(&id)))
 }
 
 #[test]
 fn attack_11_stalled_streams_with_requests_behind() {
-    let (mut jackdaw, _home, file) = with_film("attack-11");
+    let (_home, mut jackdaw, file) = with_film("attack-11");
     let mut bytes = request_bytes(jackdaw.address(), "GET", &file, &[("X-Api-Key", KEY)], None);
     let behind = request_bytes(jackdaw.address(), "GET", "/ping", &[], None);
     bytes.extend(behind.repeat(4));
@@ -308,7 +309,7 @@ fn attack_12_answers_that_nobody_reads() {
 /// Framing that two parsers could read differently ends the connection with one answer.
 #[test]
 fn loose_framing_is_refused() {
-    let (mut jackdaw, _home) = start("framing");
+    let (_home, mut jackdaw) = start("framing");
     for bad in [
         "POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: abc\r\n\r\n",
         "POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
@@ -351,7 +352,7 @@ fn loose_framing_is_refused() {
 
 #[test]
 fn malformed_input_of_each_face_is_refused_and_survived() {
-    let (mut jackdaw, _home) = start("malformed");
+    let (_home, mut jackdaw) = start("malformed");
     for target in [
         "/peer/search?season=abc&tvdbId=1",
         "/peer/items/%ff%fe",

@@ -6,10 +6,11 @@ use crate::support::process::{Config, Jackdaw, KEY};
 
 const WRONG: &str = "0123456789abcdef0123456789abcdee";
 
-fn start(name: &str) -> (Jackdaw, Home) {
+/// The home comes first, so that it is removed last.
+fn start(name: &str) -> (Home, Jackdaw) {
     let home = Home::new(name);
     let jackdaw = Jackdaw::start(&Config::new(&home.join("a")).downloads(""));
-    (jackdaw, home)
+    (home, jackdaw)
 }
 
 fn get(jackdaw: &Jackdaw, target: &str, headers: &[(&str, &str)]) -> Answer {
@@ -18,7 +19,7 @@ fn get(jackdaw: &Jackdaw, target: &str, headers: &[(&str, &str)]) -> Answer {
 
 #[test]
 fn ping_is_open_and_says_nothing() {
-    let (jackdaw, _home) = start("auth-ping");
+    let (_home, jackdaw) = start("auth-ping");
     let answer = get(&jackdaw, "/ping", &[]);
     assert_eq!(
         (answer.status, answer.text().as_str()),
@@ -28,7 +29,7 @@ fn ping_is_open_and_says_nothing() {
 
 #[test]
 fn friends_without_a_key_get_401() {
-    let (jackdaw, _home) = start("auth-peer");
+    let (_home, jackdaw) = start("auth-peer");
     for target in [
         "/handshake",
         "/peer/search",
@@ -65,7 +66,7 @@ fn friends_without_a_key_get_401() {
 
 #[test]
 fn torznab_without_a_key_gets_error_100() {
-    let (jackdaw, _home) = start("auth-torznab");
+    let (_home, jackdaw) = start("auth-torznab");
     for target in [
         "/torznab/api?t=search".to_string(),
         format!("/torznab/api?t=search&apikey={WRONG}"),
@@ -95,7 +96,7 @@ fn torznab_without_a_key_gets_error_100() {
 
 #[test]
 fn qbittorrent_without_a_session_gets_403() {
-    let (jackdaw, _home) = start("auth-qbittorrent");
+    let (_home, jackdaw) = start("auth-qbittorrent");
     for target in [
         "/api/v2/app/webapiVersion",
         "/api/v2/app/preferences",
@@ -160,7 +161,7 @@ fn qbittorrent_without_a_session_gets_403() {
 
 #[test]
 fn keys_are_not_logged() {
-    let (jackdaw, _home) = start("auth-log");
+    let (_home, jackdaw) = start("auth-log");
     get(&jackdaw, &format!("/torznab/api?t=caps&apikey={KEY}"), &[]);
     get(
         &jackdaw,
