@@ -7,7 +7,8 @@
 
 pub mod caps;
 pub mod errors;
-
+pub mod feed;
 pub mod query;
+pub mod routes;
 
 pub use errors::TorznabError;
