@@ -9,10 +9,10 @@
 //! Enclosure URL and date of an item never change, or the arrs lose their place between two
 //! polls. What no stub can stand for (size 0, or beyond [`stub::MAX_SIZE`]) is left out. Pure.
 
-use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use crate::catalogue::{Item, Page};
+use crate::http::percent;
 use crate::release::hints::hints;
 use crate::release::{Category, Release, imdb_number};
 use crate::torrent::stub::{self, Infohash};
@@ -94,21 +94,8 @@ pub fn feed(channel: &Channel<'_>, page: &Page, generations: &[u32]) -> Vec<u8> 
 pub fn stub_url(base: &str, key: &str, guid: &Infohash) -> String {
     format!(
         "{base}/torznab/download/{guid}.torrent?apikey={}",
-        percent_encode(key)
+        percent::encode(key)
     )
-}
-
-/// Percent-encodes all but the unreserved characters of RFC 3986.
-pub fn percent_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 fn write_item(content: &mut Content<'_>, channel: &Channel<'_>, item: &Item, generation: u32) {
@@ -486,12 +473,6 @@ mod tests {
         check(784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"); // the example of RFC 9110 §5.6.7
         check(LAST_DATE, "Fri, 31 Dec 9999 23:59:59 GMT");
         check(u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT");
-    }
-
-    #[test]
-    fn urls_are_encoded() {
-        assert_eq!(percent_encode("aZ09-._~"), "aZ09-._~");
-        assert_eq!(percent_encode("a b/ü&\"+%"), "a%20b%2F%C3%BC%26%22%2B%25");
     }
 
     #[test]

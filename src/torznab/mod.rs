@@ -10,5 +10,6 @@ pub mod errors;
 pub mod feed;
 pub mod query;
 pub mod routes;
+pub mod words;
 
 pub use errors::TorznabError;

@@ -17,12 +17,10 @@ use crate::release::hints::season_episode;
 use crate::release::{Category, Ids};
 
 use super::TorznabError;
+use super::words::words;
 
 /// Items a page at most, and when nothing is said: Sonarr and Radarr never use larger pages.
 pub const PAGE_LIMIT: u32 = 100;
-
-/// Words of `q`. A title has fewer than 20; more than this is an attempt to be expensive.
-pub const MAX_WORDS: usize = 64;
 
 /// Numbers in `cat`. The arrs list at most a few dozen.
 pub const MAX_CATEGORIES: usize = 256;
@@ -129,9 +127,6 @@ pub fn search(
             // Somebody asks for "!!!": we have nothing of that name, and the whole feed is no answer.
             search.ids = Ids::default();
             search.unknown_id = true;
-        }
-        if search.words.len() > MAX_WORDS {
-            return Err(TorznabError::incorrect("q", "shorter"));
         }
         take_episode_word(&mut search);
     }
@@ -274,57 +269,6 @@ fn read_ids(function: Function, params: &Params, search: &mut Search) -> Result<
     }
     search.unknown_id |= FOREIGN_IDS.iter().any(|name| value(params, name).is_some());
     Ok(())
-}
-
-/// The words of a text: runs of letters and digits in lower case, without accents, each once.
-///
-/// Only accents that a decomposition knows are removed, as the index does it (SQLite's unicode61
-/// with remove_diacritics): `é` is `e`, but `ø` and `ß` are letters of their own on both sides.
-pub fn words(text: &str) -> Vec<String> {
-    let folded: String = text
-        .chars()
-        .flat_map(char::to_lowercase)
-        .map(without_accent)
-        .filter(|c| !('\u{300}'..='\u{36f}').contains(c))
-        .collect();
-    let mut words: Vec<String> = Vec::new();
-    for word in folded.split(|c: char| !c.is_alphanumeric()) {
-        if !word.is_empty() && !words.iter().any(|known| known == word) {
-            words.push(word.to_owned());
-            // The caller refuses more; there is no use in collecting them.
-            if words.len() > MAX_WORDS {
-                break;
-            }
-        }
-    }
-    words
-}
-
-/// Base letter of the accented lower-case letters of Latin-1 and Latin Extended-A that have a
-/// canonical decomposition. The index folds all others itself.
-fn without_accent(c: char) -> char {
-    match c {
-        'à'..='å' | 'ā' | 'ă' | 'ą' => 'a',
-        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => 'c',
-        'ď' => 'd',
-        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' => 'e',
-        'ĝ' | 'ğ' | 'ġ' | 'ģ' => 'g',
-        'ĥ' => 'h',
-        'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' => 'i',
-        'ĵ' => 'j',
-        'ķ' => 'k',
-        'ĺ' | 'ļ' | 'ľ' => 'l',
-        'ñ' | 'ń' | 'ņ' | 'ň' => 'n',
-        'ò'..='ö' | 'ō' | 'ŏ' | 'ő' => 'o',
-        'ŕ' | 'ŗ' | 'ř' => 'r',
-        'ś' | 'ŝ' | 'ş' | 'š' => 's',
-        'ţ' | 'ť' => 't',
-        'ù'..='ü' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' => 'u',
-        'ŵ' => 'w',
-        'ý' | 'ÿ' | 'ŷ' => 'y',
-        'ź' | 'ż' | 'ž' => 'z',
-        _ => c,
-    }
 }
 
 /// Turns the first word of the form `S01E02` or `S01` into season and episode, so that it finds
@@ -558,17 +502,6 @@ mod tests {
     }
 
     #[test]
-    fn words_are_folded() {
-        let check = |text: &str, expected: &[&str]| assert_eq!(words(text), expected, "{text}");
-        check("The Matrix (1999)", &["the", "matrix", "1999"]);
-        check("the.THE_the-thE", &["the"]);
-        check("Amélie AME\u{301}LIE Žižek", &["amelie", "zizek"]);
-        check("Smørrebrød Straße İ", &["smørrebrød", "straße", "i"]);
-        check("千と千尋 🐦 Ёлки", &["千と千尋", "ёлки"]);
-        check("'!?&", &[]);
-    }
-
-    #[test]
     fn episode_words_become_criteria() {
         let of = |words: &[&str], season, episode: Option<u32>| Search {
             season,
@@ -690,12 +623,6 @@ mod tests {
 
     #[test]
     fn long_lists_are_refused() {
-        let text = |count: usize| {
-            let words: Vec<String> = (0..count).map(|n| format!("w{n}")).collect();
-            parse(&format!("t=search&q={}", words.join(" ")))
-        };
-        assert_eq!(text(MAX_WORDS).unwrap().words.len(), MAX_WORDS);
-        assert_eq!(text(MAX_WORDS + 1).unwrap_err().code, 201);
         let list = |count: usize| {
             let numbers: Vec<String> = (0..count).map(|n| n.to_string()).collect();
             parse(&format!("t=search&cat={}", numbers.join(",")))

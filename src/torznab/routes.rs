@@ -14,13 +14,13 @@ use std::time::SystemTime;
 
 use crate::app::Services;
 use crate::catalogue::{Page, StubTarget};
-use crate::http::{Request, Response};
+use crate::http::{Request, Response, percent};
 use crate::keys::{Caller, Keys};
 use crate::peer::client::PeerClient;
 use crate::torrent::stub::{self, Infohash, Stub};
 use crate::xml;
 
-use super::feed::{self, Channel, percent_encode};
+use super::feed::{self, Channel};
 use super::query::{self, Function, value};
 use super::{TorznabError, caps};
 
@@ -121,7 +121,7 @@ impl Access {
 
 fn identify(keys: &Keys, request: &Request) -> Result<Access, TorznabError> {
     let key = value(&request.query, "apikey")
-        .or_else(|| request.header("X-Api-Key").map(str::trim))
+        .or_else(|| request.presented_key())
         .unwrap_or("");
     match keys.identify(key) {
         Some(Caller::Friend(_)) => Err(TorznabError::insufficient_privileges()),
@@ -173,7 +173,7 @@ fn answer(
         config.listen.first(),
     );
     let path = match friend {
-        Some(friend) => format!("/torznab/{}/api", percent_encode(friend.name())),
+        Some(friend) => format!("/torznab/{}/api", percent::encode(friend.name())),
         None => "/torznab/api".to_owned(),
     };
     let channel = Channel {
@@ -290,7 +290,7 @@ fn content_disposition(title: &str) -> String {
     };
     format!(
         "attachment; filename*=UTF-8''{}.torrent",
-        percent_encode(name)
+        percent::encode(name)
     )
 }
 
