@@ -291,7 +291,9 @@ fn serve(shared: &Shared, stream: TcpStream) {
             Mood::Null => (200, "null".to_owned()),
             Mood::Truncated => {
                 let (status, body) = answer(shared, &call);
-                let half = (0..=body.len() / 2).rev().find(|i| body.is_char_boundary(*i));
+                let half = (0..=body.len() / 2)
+                    .rev()
+                    .find(|i| body.is_char_boundary(*i));
                 (status, body[..half.unwrap_or(0)].to_owned())
             }
             Mood::Well => answer(shared, &call),
@@ -388,7 +390,10 @@ fn answer(shared: &Shared, call: &Call) -> (u16, String) {
             .find(|(key, _)| key == name)
             .map(|(_, text)| text.as_str())
     };
-    let presented = query.get("apikey").map(String::as_str).or(header("x-api-key"));
+    let presented = query
+        .get("apikey")
+        .map(String::as_str)
+        .or(header("x-api-key"));
     if presented != Some(&shared.key) {
         return (401, String::new());
     }
@@ -403,7 +408,13 @@ fn answer(shared: &Shared, call: &Call) -> (u16, String) {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     match (call.method.as_str(), segments.as_slice()) {
         ("GET", ["system", "status"]) => (200, status(shared)),
-        (_, [resource @ ("indexer" | "downloadclient" | "notification"), rest @ ..]) => {
+        (
+            _,
+            [
+                resource @ ("indexer" | "downloadclient" | "notification"),
+                rest @ ..,
+            ],
+        ) => {
             let resource = match *resource {
                 "indexer" => "indexer",
                 "downloadclient" => "downloadclient",
@@ -444,10 +455,18 @@ fn settings(app: App, implementation: &str) -> Option<Vec<(&'static str, &'stati
                 ("minimumSeeders", "1", false),
                 ("seedCriteria.seedRatio", "null", false),
                 ("seedCriteria.seedTime", "null", false),
-                ("rejectBlocklistedTorrentHashesWhileGrabbing", "false", false),
+                (
+                    "rejectBlocklistedTorrentHashesWhileGrabbing",
+                    "false",
+                    false,
+                ),
             ];
             if radarr {
-                fields.push(("categories", "[2000,2010,2020,2030,2040,2045,2050,2060]", false));
+                fields.push((
+                    "categories",
+                    "[2000,2010,2020,2030,2040,2045,2050,2060]",
+                    false,
+                ));
                 fields.push(("removeYear", "false", false));
                 fields.push(("requiredFlags", "[]", false));
             } else {
@@ -553,13 +572,19 @@ fn read_provider(app: App, body: &Value, id: u64) -> Option<Provider> {
     let mut top = BTreeMap::new();
     for (_, properties) in TOP {
         for (name, default) in *properties {
-            top.insert((*name).to_owned(), get(body, name).cloned().unwrap_or(value(default)));
+            top.insert(
+                (*name).to_owned(),
+                get(body, name).cloned().unwrap_or(value(default)),
+            );
         }
     }
     for name in ["name", "implementation", "configContract", "protocol"] {
         top.insert(name.into(), get(body, name).cloned().unwrap_or(Value::Null));
     }
-    top.insert("tags".into(), get(body, "tags").cloned().unwrap_or(Value::Null));
+    top.insert(
+        "tags".into(),
+        get(body, "tags").cloned().unwrap_or(Value::Null),
+    );
     let mut fields: BTreeMap<String, Value> = known
         .iter()
         .map(|(name, default, _)| ((*name).to_owned(), value(default)))
@@ -670,7 +695,11 @@ fn validate(shared: &Shared, resource: &str, provider: &Provider) -> Vec<Value> 
         _ => 0,
     };
     if shared.app == App::Radarr && resource != "notification" && !(1..=50).contains(&priority) {
-        errors.push(error_item("Priority", "'Priority' must be between 1 and 50.", false));
+        errors.push(error_item(
+            "Priority",
+            "'Priority' must be between 1 and 50.",
+            false,
+        ));
     }
     if resource == "indexer" {
         let client = match provider.top.get("downloadClientId") {
@@ -679,11 +708,19 @@ fn validate(shared: &Shared, resource: &str, provider: &Provider) -> Vec<Value> 
         };
         let clients = state.providers.get("downloadclient");
         if client != 0 && !clients.is_some_and(|list| list.iter().any(|c| c.id == client)) {
-            errors.push(error_item("DownloadClientId", "Download Client does not exist", false));
+            errors.push(error_item(
+                "DownloadClientId",
+                "Download Client does not exist",
+                false,
+            ));
         }
         let url = text_field(provider, "baseUrl");
         if !url.starts_with("http://") && !url.starts_with("https://") {
-            errors.push(error_item("BaseUrl", "'Base Url' must be a valid URL", false));
+            errors.push(error_item(
+                "BaseUrl",
+                "'Base Url' must be a valid URL",
+                false,
+            ));
         }
         let none = |name: &str| !matches!(provider.fields.get(name), Some(Value::Array(a)) if !a.is_empty());
         if none("categories") && none("animeCategories") {
@@ -697,7 +734,11 @@ fn validate(shared: &Shared, resource: &str, provider: &Provider) -> Vec<Value> 
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "-_.:[]".contains(c));
         if !is_host {
-            errors.push(error_item("Host", "must be valid Host without http:// ", false));
+            errors.push(error_item(
+                "Host",
+                "must be valid Host without http:// ",
+                false,
+            ));
         }
     }
     errors
@@ -710,7 +751,9 @@ fn provider_call(
     rest: &[&str],
     query: &Query,
 ) -> (u16, String) {
-    let force = query.get("forceSave").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let force = query
+        .get("forceSave")
+        .is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let list = || -> Vec<Provider> {
         let state = shared.state.lock().unwrap();
         let mut all = state.providers.get(resource).cloned().unwrap_or_default();
@@ -732,11 +775,17 @@ fn provider_call(
                         other => format!("{other}Settings"),
                     };
                     let mut body = Object::new();
-                    body.insert("implementation".into(), Value::String((*implementation).into()));
+                    body.insert(
+                        "implementation".into(),
+                        Value::String((*implementation).into()),
+                    );
                     body.insert("configContract".into(), Value::String(contract));
                     body.insert("protocol".into(), Value::String("torrent".into()));
                     body.insert("tags".into(), Value::Array(Array::new()));
-                    body.insert("priority".into(), number(if resource == "indexer" { 25 } else { 1 }));
+                    body.insert(
+                        "priority".into(),
+                        number(if resource == "indexer" { 25 } else { 1 }),
+                    );
                     let provider = read_provider(shared.app, &Value::Object(body), 0).unwrap();
                     show(&provider)
                 })
@@ -778,7 +827,10 @@ fn provider_call(
                 return (if call.method == "PUT" { 500 } else { 400 }, "[]".into());
             }
             let Some(mut provider) = read_provider(shared.app, &body, id) else {
-                return (400, r#"[{"propertyName":"Implementation","errorMessage":"unknown"}]"#.into());
+                return (
+                    400,
+                    r#"[{"propertyName":"Implementation","errorMessage":"unknown"}]"#.into(),
+                );
             };
             if let Some(stored) = &stored {
                 for given in provider.fields.iter_mut() {
@@ -835,12 +887,7 @@ fn provider_call(
 
 // ---- library, history, queue -----------------------------------------------------------------
 
-fn library_call(
-    shared: &Shared,
-    call: &Call,
-    segments: &[&str],
-    query: &Query,
-) -> (u16, String) {
+fn library_call(shared: &Shared, call: &Call, segments: &[&str], query: &Query) -> (u16, String) {
     let mut state = shared.state.lock().unwrap();
     let radarr = shared.app == App::Radarr;
     let joined = |items: Vec<&String>| {
@@ -848,7 +895,9 @@ fn library_call(
         (200, format!("[{}]", items.join(",")))
     };
     let filtered = |items: &[String], field: &str, parameter: &str| -> (u16, String) {
-        let wanted = query.get(parameter).and_then(|text| text.parse::<u64>().ok());
+        let wanted = query
+            .get(parameter)
+            .and_then(|text| text.parse::<u64>().ok());
         joined(
             items
                 .iter()
@@ -864,7 +913,10 @@ fn library_call(
                 let all = state.episodes.get(&id.parse().unwrap_or(0));
                 joined(all.map_or(Vec::new(), |all| all.iter().collect()))
             }
-            None => (400, r#"{"message":"seriesId or episodeIds must be provided"}"#.into()),
+            None => (
+                400,
+                r#"{"message":"seriesId or episodeIds must be provided"}"#.into(),
+            ),
         },
         ("GET", ["history", "since"]) => {
             let since = query.get("date").cloned().unwrap_or_default();
@@ -873,7 +925,9 @@ fn library_call(
                 .history
                 .iter()
                 .filter(|record| get_str(record, "date").unwrap_or_default() >= since.as_str())
-                .filter(|record| event.is_none() || get_str(record, "eventType") == event.as_deref())
+                .filter(|record| {
+                    event.is_none() || get_str(record, "eventType") == event.as_deref()
+                })
                 .map(json::to_string)
                 .collect();
             (200, format!("[{}]", records.join(",")))
@@ -905,7 +959,11 @@ fn library_call(
         }
         ("GET", ["queue"]) => {
             let unknown = query
-                .get(if radarr { "includeUnknownMovieItems" } else { "includeUnknownSeriesItems" })
+                .get(if radarr {
+                    "includeUnknownMovieItems"
+                } else {
+                    "includeUnknownSeriesItems"
+                })
                 .is_some_and(|text| text == "true");
             let owner = if radarr { "movieId" } else { "seriesId" };
             let records: Vec<String> = state
@@ -917,23 +975,25 @@ fn library_call(
             (200, page(query, &records))
         }
         ("DELETE", ["queue", id]) => {
-            let at = state
-                .queue
-                .iter()
-                .position(|record| get_u64(record, "id").map(|n| n.to_string()).as_deref() == Some(*id));
+            let at = state.queue.iter().position(|record| {
+                get_u64(record, "id").map(|n| n.to_string()).as_deref() == Some(*id)
+            });
             let Some(at) = at else {
                 return (404, r#"{"message":"NotFound"}"#.into());
             };
             let record = state.queue.remove(at);
-            let download_id = get_str(&record, "downloadId").unwrap_or_default().to_owned();
+            let download_id = get_str(&record, "downloadId")
+                .unwrap_or_default()
+                .to_owned();
             let on = |name: &str| query.get(name).is_some_and(|text| text == "true");
             if on("blocklist") {
                 state.blocklist.push(download_id.clone());
             }
-            let client = state
-                .providers
-                .get("downloadclient")
-                .and_then(|all| all.iter().find(|p| is_enabled("downloadclient", p)).cloned());
+            let client = state.providers.get("downloadclient").and_then(|all| {
+                all.iter()
+                    .find(|p| is_enabled("downloadclient", p))
+                    .cloned()
+            });
             drop(state);
             if on("removeFromClient")
                 && let Some(client) = client
@@ -973,7 +1033,10 @@ fn library_call(
         ("GET", ["filesystem"]) => {
             let path = query.get("path").cloned().unwrap_or_default();
             let names: Vec<String> = match &state.filesystem {
-                Some(known) => known.get(path.trim_end_matches('/')).cloned().unwrap_or_default(),
+                Some(known) => known
+                    .get(path.trim_end_matches('/'))
+                    .cloned()
+                    .unwrap_or_default(),
                 None => std::fs::read_dir(&path)
                     .map(|entries| {
                         entries
@@ -994,7 +1057,10 @@ fn library_call(
                     )
                 })
                 .collect();
-            (200, format!(r#"{{"directories":[],"files":[{}]}}"#, files.join(",")))
+            (
+                200,
+                format!(r#"{{"directories":[],"files":[{}]}}"#, files.join(",")),
+            )
         }
         ("GET", ["health"]) => (200, "[]".into()),
         ("POST", ["command"]) => (201, r#"{"id":1,"status":"queued"}"#.into()),
@@ -1004,7 +1070,10 @@ fn library_call(
 
 fn page(query: &Query, records: &[String]) -> String {
     let at = |name: &str, default: usize| {
-        query.get(name).and_then(|text| text.parse().ok()).unwrap_or(default)
+        query
+            .get(name)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(default)
     };
     let (page, size) = (at("page", 1).max(1), at("pageSize", 10).max(1));
     let shown: Vec<&str> = records

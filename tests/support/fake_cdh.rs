@@ -82,7 +82,10 @@ impl Client {
             category_field,
         };
         let (status, body) = client.get("/app/webapiVersion").map_err(|error| {
-            problem("Host", &format!("Unable to connect to qBittorrent: {error}"))
+            problem(
+                "Host",
+                &format!("Unable to connect to qBittorrent: {error}"),
+            )
         })?;
         match status {
             403 | 200 => {}
@@ -173,7 +176,10 @@ fn test_client(app: App, provider: &Provider) -> Result<(), Vec<Value>> {
     let preferences = client.json("/app/preferences")?;
     let act = get_u64(&preferences, "max_ratio_act").unwrap_or(0);
     if get_bool(&preferences, "max_ratio_enabled") == Some(true) && (act == 1 || act == 3) {
-        return Err(problem("", "qBittorrent removes torrents at their ratio limit"));
+        return Err(problem(
+            "",
+            "qBittorrent removes torrents at their ratio limit",
+        ));
     }
     if client.category.is_empty() {
         return Err(vec![value(
@@ -377,7 +383,10 @@ impl FakeArr {
     /// Imports a finished download into `library`: moves the file if the app may, else links it;
     /// history, webhook, and the delete when it may. Returns the path in the library.
     pub fn import(&self, item: &Tracked, library: &Path) -> String {
-        assert_eq!(item.state, "pausedUP", "only completed downloads are imported");
+        assert_eq!(
+            item.state, "pausedUP",
+            "only completed downloads are imported"
+        );
         assert_ne!(item.content_path, item.save_path);
         let source = Path::new(&item.content_path);
         let name = source.file_name().expect("a file");
@@ -429,5 +438,8 @@ fn escape(text: &str) -> String {
 }
 
 fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", super::arr::base64(format!("{user}:{password}").as_bytes()))
+    format!(
+        "Basic {}",
+        super::arr::base64(format!("{user}:{password}").as_bytes())
+    )
 }
