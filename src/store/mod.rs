@@ -7,6 +7,7 @@
 //! when a state changes.
 
 mod generations;
+mod keys;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
