@@ -176,6 +176,8 @@ fn probe(file: &File, (offset, length): (u64, u64)) -> Residence {
     Residence::Cached
 }
 
+// The field is 32 bits wide on 32-bit systems.
+#[allow(clippy::useless_conversion)]
 fn total_memory() -> u64 {
     let info = rustix::system::sysinfo();
     u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit))

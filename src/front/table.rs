@@ -15,6 +15,11 @@ use std::time::{Duration, Instant};
 use super::limits::SLOW_HEAD;
 use crate::sys::lock;
 
+/// Threads of closed connections that may still be on their way out, at least.
+const MIN_LEAVING: usize = 16;
+/// How long a newcomer waits for them.
+const LEAVING_PATIENCE: Duration = Duration::from_millis(100);
+
 const BUSY: u64 = 0;
 const IDLE: u64 = 1;
 const HEAD: u64 = 2;
@@ -135,9 +140,16 @@ impl Table {
                 !(seen.0 == IDLE && now.saturating_sub(seen.1) >= patience && conn.evict(seen))
             });
         }
+        // Evicted threads end at once; where newcomers outrun them they wait a moment.
+        let most_threads = self.capacity + self.capacity.max(MIN_LEAVING);
+        let (mut members, _) = self
+            .changed
+            .wait_timeout_while(members, LEAVING_PATIENCE, |members| {
+                members.threads >= most_threads
+            })
+            .unwrap_or_else(PoisonError::into_inner);
         let is_full = members.connected.len() >= self.capacity;
-        // Evicted threads end at once; if they do not keep up, newcomers wait their turn.
-        if members.threads >= self.capacity * 2 || (is_full && !make_room(&mut members, now)) {
+        if members.threads >= most_threads || (is_full && !make_room(&mut members, now)) {
             return Err(stream);
         }
         members.next_id += 1;
@@ -316,14 +328,16 @@ mod tests {
     #[test]
     fn threads_that_linger_are_counted() {
         let mut world = World::new(1);
-        let first = world.connect(0).unwrap();
-        let second = world.connect(1).unwrap();
-        assert!(world.connect(2).is_none(), "two threads have not ended");
-        world.table.leave(&first);
-        let third = world.connect(3).unwrap();
+        let lingering: Vec<_> = (0..=MIN_LEAVING)
+            .map(|now| world.connect(now as u64).unwrap())
+            .collect();
+        assert!(world.connect(99).is_none(), "none of the threads has ended");
+        world.table.leave(&lingering[0]);
+        let last = world.connect(100).unwrap();
         assert!(!world.table.wait_until_empty(Duration::ZERO));
-        world.table.leave(&second);
-        world.table.leave(&third);
+        for conn in lingering[1..].iter().chain([&last]) {
+            world.table.leave(conn);
+        }
         assert!(world.table.wait_until_empty(Duration::ZERO));
     }
 }
