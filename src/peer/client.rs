@@ -20,6 +20,7 @@ use ureq::http::{HeaderMap, Response, header};
 use super::transport::{self, Load, Watch};
 use super::wire;
 use crate::config;
+use crate::http::percent;
 use crate::json::{self, JsonError, Place};
 use crate::release::{Release, imdb_number};
 use crate::secret;
@@ -286,7 +287,7 @@ impl PeerClient {
 
     /// `GET /peer/items/{id}`; `Ok(None)` is the friend's 404. `timeout` is for the whole call.
     pub fn item(&self, id: &str, timeout: Duration) -> Result<Option<Release>, PeerError> {
-        let call = self.call(&format!("/peer/items/{}", encode(id)));
+        let call = self.call(&format!("/peer/items/{}", percent::encode(id)));
         let mut answer = match call.get(Load::Call(timeout), &never(), timeout, &[]) {
             Err(PeerError::Status { status: 404, .. }) => return Ok(None),
             other => other?,
@@ -307,7 +308,7 @@ impl PeerClient {
         request: &FileRequest,
         cancel: Arc<AtomicBool>,
     ) -> Result<FileAnswer, PeerError> {
-        let call = self.call(&format!("/peer/items/{}/file", encode(id)));
+        let call = self.call(&format!("/peer/items/{}/file", percent::encode(id)));
         let mut headers = Vec::new();
         if request.offset > 0 || request.last.is_some() {
             let last = request
@@ -645,18 +646,6 @@ fn peer_id(url: &str) -> String {
     let mut id = secret::hex(&secret::digest(&normal));
     id.truncate(8);
     id
-}
-
-/// Percent-encodes a path segment or query value: all but RFC 3986 unreserved characters.
-fn encode(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-        out
-    })
 }
 
 fn search_target(query: PeerQuery) -> String {
