@@ -2,8 +2,7 @@
 //!
 //! Held in memory only, so they die with the process; clients log in again on a 403. A session ends an
 //! hour after its last use, or on logout, or when [`MAX_SESSIONS`] newer ones exist. The clock is an
-//! argument. Cookie text is parsed here too: clients return quoted values and whole `Set-Cookie`
-//! lines, attributes included.
+//! argument.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -93,14 +92,6 @@ impl Sessions {
     }
 }
 
-/// The `SID` of a `Cookie` header: the first of that exact name, without double quotes.
-pub fn cookie_sid(header: &str) -> Option<&str> {
-    header.split(';').find_map(|part| {
-        let (name, value) = part.split_once('=')?;
-        (name.trim() == "SID").then(|| value.trim().trim_matches('"'))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,23 +146,5 @@ mod tests {
         assert_eq!(sessions.open.len(), MAX_SESSIONS);
         assert!(sessions.identify(&ids[0], now).is_some());
         assert!(sessions.identify(&ids[1], now).is_none());
-    }
-
-    #[test]
-    fn cookies_of_careless_clients() {
-        for (header, expected) in [
-            ("SID=abc", Some("abc")),
-            (" SID = abc ;x=y", Some("abc")),
-            ("a=b; SID=\"abc\"", Some("abc")),
-            ("SID=abc; HttpOnly; path=/; SameSite=Strict", Some("abc")),
-            ("SID=a=b", Some("a=b")),
-            ("sid=abc", None),
-            ("SID", None),
-            ("XSID=abc", None),
-            ("", None),
-            (";;=;", None),
-        ] {
-            assert_eq!(cookie_sid(header), expected, "{header}");
-        }
     }
 }

@@ -193,7 +193,7 @@ impl View<'_> {
         out.push('{');
         for field in &FIELDS {
             if with_hash || field.name != "hash" {
-                super::value::write_key(out, field.name);
+                super::value::push_key(out, field.name);
                 (field.value)(self).write(out);
             }
         }
