@@ -6,8 +6,8 @@
 //! (an arr takes any status of 400 and more as "couldn't add"); a friend who is no longer configured, or
 //! no `[downloads]`, 503. A stub that the same login has under way is accepted and changes nothing.
 
-use crate::downloads::{AddError, Downloads, NewGrab, QueueMove, Selection};
 use crate::catalogue::StubTarget;
+use crate::downloads::{AddError, Downloads, NewGrab, QueueMove, Selection};
 use crate::keys::Caller;
 use crate::torrent::stub::{Infohash, Stub, StubError};
 
@@ -30,7 +30,8 @@ pub(super) fn add(context: &Context<'_>) -> Answer {
         .map(str::trim)
         .filter(|url| !url.is_empty())
         .collect();
-    if context.input.files.is_empty() && urls.iter().all(|url| UrlKind::of(url) == UrlKind::Unusable)
+    if context.input.files.is_empty()
+        && urls.iter().all(|url| UrlKind::of(url) == UrlKind::Unusable)
     {
         return text("Fails.");
     }
@@ -42,9 +43,14 @@ pub(super) fn add(context: &Context<'_>) -> Answer {
     };
     let torrents = collect(context, &urls)?;
     for (name, torrent) in &torrents {
-        downloads
-            .check(torrent)
-            .map_err(|error| refusal(name, error))?;
+        downloads.check(torrent).map_err(|error| {
+            let refusal = refusal(name, error);
+            context.note(
+                Kind::Warning,
+                &format!("Couldn't add torrent \"{name}\". Reason: {}", refusal.text),
+            );
+            refusal
+        })?;
     }
     let options = Options::read(context)?;
     for (name, torrent) in torrents {
@@ -105,14 +111,16 @@ impl UrlKind {
             url.get(..prefix.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
-        let is_hash = |length, is_digit: fn(u8) -> bool| {
-            url.len() == length && url.bytes().all(is_digit)
-        };
+        let is_hash =
+            |length, is_digit: fn(u8) -> bool| url.len() == length && url.bytes().all(is_digit);
         if starts("http://") || starts("https://") {
             UrlKind::Web
         } else if starts("magnet:")
             || is_hash(40, |byte| byte.is_ascii_hexdigit())
-            || is_hash(32, |byte| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'2'..=b'7'))
+            || is_hash(
+                32,
+                |byte| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'2'..=b'7'),
+            )
         {
             UrlKind::Magnet
         } else {
@@ -174,10 +182,9 @@ fn stub_of(context: &Context<'_>, url: &str) -> Result<Vec<u8>, Refusal> {
 
 fn refusal(name: &str, error: AddError) -> Refusal {
     let refusal = match error {
-        AddError::Stub(StubError::NotATorrent(_)) => Refusal::new(
-            415,
-            format!("Error: '{name}' is not a valid torrent file."),
-        ),
+        AddError::Stub(StubError::NotATorrent(_)) => {
+            Refusal::new(415, format!("Error: '{name}' is not a valid torrent file."))
+        }
         AddError::Stub(error @ StubError::Foreign) => Refusal::new(415, error.to_string()),
         AddError::TooLarge { size, limit } => Refusal::new(
             415,
@@ -214,12 +221,16 @@ impl Options {
         };
         let mut tags = input.tags();
         if !tags.is_empty() {
-            context.services.store.create_tags(&context.who.login, &tags)?;
+            context
+                .services
+                .store
+                .create_tags(&context.who.login, &tags)?;
             context.face.labels_changed();
         }
         tags.sort();
         let name = input.text("rename").trim();
-        let is_name = !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control);
+        let is_name =
+            !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control);
         Ok(Options {
             category,
             tags: tags.join(", "),
@@ -294,12 +305,21 @@ mod tests {
         let guid = "ab".repeat(20);
         let found = Some((Infohash([0xab; 20]), "k".to_string()));
         for (url, expected) in [
-            (format!("http://jackdaw:5225/torznab/download/{guid}.torrent?apikey=k"), &found),
-            (format!("https://x/pre/fix/torznab/download/{guid}.torrent?a=b&apikey=k#f"), &found),
+            (
+                format!("http://jackdaw:5225/torznab/download/{guid}.torrent?apikey=k"),
+                &found,
+            ),
+            (
+                format!("https://x/pre/fix/torznab/download/{guid}.torrent?a=b&apikey=k#f"),
+                &found,
+            ),
             (format!("http://x/torznab/download/{guid}.torrent"), &None),
             (format!("http://x/torznab/download/{guid}?apikey=k"), &None),
             (format!("http://x/download/{guid}.torrent?apikey=k"), &None),
-            ("http://x/torznab/download/xyz.torrent?apikey=k".to_string(), &None),
+            (
+                "http://x/torznab/download/xyz.torrent?apikey=k".to_string(),
+                &None,
+            ),
             ("http://x".to_string(), &None),
         ] {
             assert_eq!(&own_stub(&url), expected, "{url}");

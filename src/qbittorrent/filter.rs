@@ -113,7 +113,10 @@ mod tests {
             ("running", [true; 7]),
             ("DOWNLOADING", [true; 7]),
             ("downloading", [true, true, true, true, true, false, false]),
-            ("completed", [false, false, false, false, false, false, true]),
+            (
+                "completed",
+                [false, false, false, false, false, false, true],
+            ),
             ("paused", [false, false, false, false, true, false, true]),
             ("resumed", [true, true, true, true, false, true, false]),
             ("active", [false, true, true, false, false, false, false]),

@@ -171,7 +171,12 @@ mod tests {
             let input = input(&[("x", text)]);
             assert_eq!((input.integer("x"), input.rate("x")), (integer, rate));
         }
-        for (text, expected) in [("1.5", Some(1.5)), ("NaN", None), ("inf", None), ("-2", Some(-2.0))] {
+        for (text, expected) in [
+            ("1.5", Some(1.5)),
+            ("NaN", None),
+            ("inf", None),
+            ("-2", Some(-2.0)),
+        ] {
             assert_eq!(input(&[("x", text)]).number("x"), expected);
         }
     }
@@ -188,7 +193,10 @@ mod tests {
 
     #[test]
     fn tags_are_trimmed_and_unique() {
-        assert_eq!(input(&[("tags", " a ,b,,a, \u{1}x,é d")]).tags(), ["a", "b", "é d"]);
+        assert_eq!(
+            input(&[("tags", " a ,b,,a, \u{1}x,é d")]).tags(),
+            ["a", "b", "é d"]
+        );
         let long = "x".repeat(MAX_LABEL + 1);
         assert!(input(&[("tags", long.as_str())]).tags().is_empty());
     }

@@ -197,7 +197,10 @@ pub(super) fn files(context: &Context<'_>) -> Answer {
             match index.parse::<i64>() {
                 Ok(0) => is_wanted = true,
                 Ok(index) => {
-                    return Err(Refusal::new(409, format!("Index {index} is out of bounds.")));
+                    return Err(Refusal::new(
+                        409,
+                        format!("Index {index} is out of bounds."),
+                    ));
                 }
                 Err(_) => {
                     return Err(Refusal::new(

@@ -149,16 +149,6 @@ impl<K: Eq + Hash + Clone + Ord, const N: usize> Ledger<K, N> {
         removed.dedup();
         removed
     }
-
-    /// Number of entries.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// True without entries.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
 }
 
 /// Everything that `sync/maindata` tells one scope. `T` is the torrent key, `N` the number of tracked
@@ -219,7 +209,11 @@ impl<T: Eq + Hash + Clone + Ord, const N: usize> Board<T, N> {
         let version = self.version + 1;
         let categories = categories.into_iter().map(|(name, mark)| (name, [mark]));
         let mut changed = refresh(&mut self.categories, categories, version);
-        changed |= refresh(&mut self.tags, tags.into_iter().map(|tag| (tag, [])), version);
+        changed |= refresh(
+            &mut self.tags,
+            tags.into_iter().map(|tag| (tag, [])),
+            version,
+        );
         self.advance(changed);
     }
 
@@ -238,7 +232,8 @@ impl<T: Eq + Hash + Clone + Ord, const N: usize> Board<T, N> {
     }
 
     /// The version up to which a client that is answered now knows everything.
-    pub fn version(&self) -> Version {
+    #[cfg(test)]
+    fn version(&self) -> Version {
         self.version
     }
 

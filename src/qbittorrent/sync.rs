@@ -82,8 +82,11 @@ impl Kept {
         // Read before the list: a change in between is then seen next time.
         let revision = downloads.revision();
         let grabs = downloads.list(&context.who.scope, None)?;
-        self.board
-            .refresh_torrents(grabs.iter().map(|grab| (grab.infohash, lens.view(grab).marks())));
+        self.board.refresh_torrents(
+            grabs
+                .iter()
+                .map(|grab| (grab.infohash, lens.view(grab).marks())),
+        );
         self.moving = grabs
             .iter()
             .filter(|grab| lens.view(grab).is_moving())
@@ -161,7 +164,10 @@ fn server_state(context: &Context<'_>) -> [(&'static str, Value<'static>); 25] {
         ("dl_info_data", Value::Uint(totals.received)),
         ("dl_info_speed", Value::Uint(totals.speed)),
         ("dl_rate_limit", Value::Uint(down_limit(context))),
-        ("free_space_on_disk", Value::Uint(free / FREE_SPACE_STEP * FREE_SPACE_STEP)),
+        (
+            "free_space_on_disk",
+            Value::Uint(free / FREE_SPACE_STEP * FREE_SPACE_STEP),
+        ),
         ("global_ratio", "-".into()),
         ("queued_io_jobs", Value::Int(0)),
         ("queueing", Value::Bool(true)),
@@ -169,7 +175,10 @@ fn server_state(context: &Context<'_>) -> [(&'static str, Value<'static>); 25] {
         ("read_cache_overload", "0".into()),
         ("refresh_interval", Value::Int(1500)),
         ("total_buffers_size", Value::Int(0)),
-        ("total_peer_connections", Value::Uint(u64::from(totals.running))),
+        (
+            "total_peer_connections",
+            Value::Uint(u64::from(totals.running)),
+        ),
         ("total_queued_size", Value::Int(0)),
         ("total_wasted_session", Value::Int(0)),
         ("up_info_data", Value::Int(0)),
@@ -230,7 +239,13 @@ pub(super) fn maindata(context: &Context<'_>) -> Answer {
             let labels = all_labels(context)?;
             let rid = give(context, kept, progress);
             drop(boards);
-            Ok(full(&labels, rid, &state, grabs, lens.map(|(_, lens)| lens)))
+            Ok(full(
+                &labels,
+                rid,
+                &state,
+                grabs,
+                lens.map(|(_, lens)| lens),
+            ))
         }
     }
 }
@@ -366,7 +381,12 @@ fn partial_tail(
         }
         out.push('}');
     }
-    let tags: Vec<String> = board.tags.changed(since).into_iter().map(|e| e.key).collect();
+    let tags: Vec<String> = board
+        .tags
+        .changed(since)
+        .into_iter()
+        .map(|e| e.key)
+        .collect();
     if !tags.is_empty() {
         push_key(out, "tags");
         out.push_str(&string_array(tags));

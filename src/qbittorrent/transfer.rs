@@ -93,7 +93,10 @@ pub(super) fn down_limit(context: &Context<'_>) -> u64 {
 }
 
 pub(super) fn totals(context: &Context<'_>) -> Totals {
-    context.downloads().map(Downloads::totals).unwrap_or_default()
+    context
+        .downloads()
+        .map(Downloads::totals)
+        .unwrap_or_default()
 }
 
 /// `transfer/info`. Always `connected`: exporters count anything else as trouble.

@@ -158,7 +158,10 @@ mod tests {
         check(Value::Real(f64::NAN), "0");
         check(Value::Real(f64::INFINITY), "0");
         check(Value::Bool(true), "true");
-        check("é \"\\\n\u{1}\u{7f}😀/".into(), "\"é \\\"\\\\\\n\\u0001\\u007f😀/\"");
+        check(
+            "é \"\\\n\u{1}😀/".into(),
+            "\"é \\\"\\\\\\n\\u0001😀/\"",
+        );
     }
 
     #[test]

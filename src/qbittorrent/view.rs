@@ -244,7 +244,10 @@ impl View<'_> {
 
     /// Name shown: the last rename, else the release title.
     pub fn name(&self) -> &str {
-        self.grab.display_name.as_deref().unwrap_or(&self.grab.title)
+        self.grab
+            .display_name
+            .as_deref()
+            .unwrap_or(&self.grab.title)
     }
 
     /// Folder of the file, in the arr's view.
@@ -563,7 +566,10 @@ mod tests {
                 ("time_active", "1000"),
                 ("completion_on", "0"),
                 ("priority", "4"),
-                ("save_path", "\"/data/completed/Example.Movie.2020.1080p-GRP\""),
+                (
+                    "save_path",
+                    "\"/data/completed/Example.Movie.2020.1080p-GRP\"",
+                ),
                 (
                     "content_path",
                     "\"/data/completed/Example.Movie.2020.1080p-GRP/a.mkv\"",
@@ -580,7 +586,10 @@ mod tests {
             &[("eta", "1"), ("progress", "0.999999"), ("amount_left", "0")],
         );
         sample.have = u64::MAX;
-        check(&sample, &[("progress", "0.999999"), ("completed", "3000000")]);
+        check(
+            &sample,
+            &[("progress", "0.999999"), ("completed", "3000000")],
+        );
     }
 
     #[test]
@@ -684,7 +693,13 @@ mod tests {
 
     #[test]
     fn pieces_hold_together() {
-        for size in [1, PIECE_LENGTH - 1, PIECE_LENGTH, PIECE_LENGTH + 1, u64::MAX] {
+        for size in [
+            1,
+            PIECE_LENGTH - 1,
+            PIECE_LENGTH,
+            PIECE_LENGTH + 1,
+            u64::MAX,
+        ] {
             for have in [0, size / 2, size] {
                 let mut sample = grab(1);
                 sample.size = size;

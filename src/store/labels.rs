@@ -9,7 +9,7 @@ use rusqlite::{OptionalExtension, params};
 use super::{Store, StoreError};
 
 /// Categories, and tags, a login may have: an arr uses two; a client gone wild must not fill the disk.
-pub const MAX_LABELS: u64 = 1000;
+pub const MAX_LABELS: u32 = 1000;
 
 /// What became of a new label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Store {
         if known.is_some() {
             return Ok(Created::Exists);
         }
-        let count: u64 = transaction
+        let count: u32 = transaction
             .prepare_cached("SELECT count(*) FROM category WHERE arr = ?1")?
             .query_row([login], |row| row.get(0))?;
         if count >= MAX_LABELS {
@@ -117,7 +117,7 @@ impl Store {
     pub fn create_tags(&self, login: &str, names: &[String]) -> Result<Created, StoreError> {
         let mut writer = self.writer();
         let transaction = writer.transaction()?;
-        let mut count: u64 = transaction
+        let mut count: u32 = transaction
             .prepare_cached("SELECT count(*) FROM tag WHERE arr = ?1")?
             .query_row([login], |row| row.get(0))?;
         let mut outcome = Created::Exists;
@@ -171,9 +171,18 @@ mod tests {
     #[test]
     fn categories_belong_to_a_login() {
         with_store(|store| {
-            assert_eq!(store.create_category("a", "tv", "/x").unwrap(), Created::New);
-            assert_eq!(store.create_category("a", "tv", "/y").unwrap(), Created::Exists);
-            assert_eq!(store.create_category("b", "tv", "/z").unwrap(), Created::New);
+            assert_eq!(
+                store.create_category("a", "tv", "/x").unwrap(),
+                Created::New
+            );
+            assert_eq!(
+                store.create_category("a", "tv", "/y").unwrap(),
+                Created::Exists
+            );
+            assert_eq!(
+                store.create_category("b", "tv", "/z").unwrap(),
+                Created::New
+            );
             assert_eq!(store.create_category("b", "TV", "").unwrap(), Created::New);
             assert_eq!(store.categories(Some("a")).unwrap(), [pair("tv", "/x")]);
             assert_eq!(
@@ -206,8 +215,14 @@ mod tests {
             };
             let created = store.create_tags("a", &names(&["x", "y", "x"])).unwrap();
             assert_eq!(created, Created::New);
-            assert_eq!(store.create_tags("b", &names(&["y"])).unwrap(), Created::New);
-            assert_eq!(store.create_tags("b", &names(&["y"])).unwrap(), Created::Exists);
+            assert_eq!(
+                store.create_tags("b", &names(&["y"])).unwrap(),
+                Created::New
+            );
+            assert_eq!(
+                store.create_tags("b", &names(&["y"])).unwrap(),
+                Created::Exists
+            );
             assert_eq!(store.tags(Some("a")).unwrap(), ["x", "y"]);
             assert_eq!(store.tags(None).unwrap(), ["x", "y"]);
             store.remove_tags(Some("a"), &names(&["y", "q"])).unwrap();
@@ -221,7 +236,7 @@ mod tests {
         with_store(|store| {
             let names: Vec<String> = (0..=MAX_LABELS).map(|n| format!("{n:04}")).collect();
             assert_eq!(store.create_tags("a", &names).unwrap(), Created::Full);
-            assert_eq!(store.tags(Some("a")).unwrap().len() as u64, MAX_LABELS);
+            assert_eq!(store.tags(Some("a")).unwrap().len(), MAX_LABELS as usize);
             {
                 let mut writer = store.writer();
                 let transaction = writer.transaction().unwrap();
@@ -232,9 +247,18 @@ mod tests {
                 }
                 transaction.commit().unwrap();
             }
-            assert_eq!(store.create_category("a", "more", "").unwrap(), Created::Full);
-            assert_eq!(store.create_category("a", "0001", "").unwrap(), Created::Exists);
-            assert_eq!(store.create_category("b", "more", "").unwrap(), Created::New);
+            assert_eq!(
+                store.create_category("a", "more", "").unwrap(),
+                Created::Full
+            );
+            assert_eq!(
+                store.create_category("a", "0001", "").unwrap(),
+                Created::Exists
+            );
+            assert_eq!(
+                store.create_category("b", "more", "").unwrap(),
+                Created::New
+            );
         });
     }
 }
