@@ -27,6 +27,8 @@ pub struct Services {
     pub catalogue: Arc<Catalogue>,
     /// `None` without `[downloads]`.
     pub downloads: Option<Arc<Downloads>>,
+    /// Sessions and limits of the qBittorrent face.
+    pub qbittorrent: crate::qbittorrent::Face,
     /// When we started.
     pub started: Instant,
 }

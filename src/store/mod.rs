@@ -7,6 +7,8 @@
 //! when a state changes.
 
 mod generations;
+pub mod labels;
+mod queue;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
