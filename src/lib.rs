@@ -19,6 +19,7 @@ pub mod library;
 pub mod logging;
 pub mod peer;
 pub mod qbittorrent;
+pub mod rates;
 pub mod release;
 pub mod routes;
 pub mod secret;

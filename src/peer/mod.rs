@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod serve;
+mod transport;
 pub mod wire;
 
 use std::sync::Arc;
