@@ -6,6 +6,10 @@
 //! copy is made before migrating. Nothing here is written while bytes flow: the database changes
 //! when a state changes.
 
+pub mod origins;
+pub mod releases;
+pub mod shared;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,10 +29,16 @@ const MAX_IDLE_READERS: usize = 4;
 const CACHE_KIB: i64 = 512;
 
 /// Every migration in order; its place + 1 is the `user_version` that it leaves behind.
-const MIGRATIONS: &[(&str, &str)] = &[(
-    "0001_state",
-    include_str!("../../migrations/0001_state.sql"),
-)];
+const MIGRATIONS: &[(&str, &str)] = &[
+    (
+        "0001_state",
+        include_str!("../../migrations/0001_state.sql"),
+    ),
+    (
+        "0002_catalogue",
+        include_str!("../../migrations/0002_catalogue.sql"),
+    ),
+];
 
 /// Why the database did not do what was asked.
 #[derive(Debug)]
