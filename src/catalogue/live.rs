@@ -96,14 +96,14 @@ impl Traffic {
     }
 
     /// The whole list of a friend is being read until the guard is dropped; `None` if it is already.
-    pub fn begin_refresh(&self, friend: i64) -> Option<Refreshing<'_>> {
+    pub fn begin_refresh(self: &Arc<Traffic>, friend: i64) -> Option<Refreshing> {
         let mut table = self.lock();
         if table.refreshing.contains(&friend) {
             return None;
         }
         table.refreshing.push(friend);
         Some(Refreshing {
-            traffic: self,
+            traffic: Arc::clone(self),
             friend,
         })
     }
@@ -125,12 +125,12 @@ impl Traffic {
 }
 
 /// Ends a refresh when dropped, also by a panic.
-pub struct Refreshing<'a> {
-    traffic: &'a Traffic,
+pub struct Refreshing {
+    traffic: Arc<Traffic>,
     friend: i64,
 }
 
-impl Drop for Refreshing<'_> {
+impl Drop for Refreshing {
     fn drop(&mut self) {
         let friend = self.friend;
         self.traffic.lock().refreshing.retain(|known| *known != friend);
@@ -330,29 +330,19 @@ impl Inner {
     /// Reads a friend's list on a thread of its own. True once it has begun.
     fn start_filling(self: &Arc<Inner>, friend: &Arc<Friend>) -> bool {
         let (inner, friend) = (Arc::clone(self), Arc::clone(friend));
-        let n = friend.n;
         // Entered here and not by the thread, so that whoever waits sees that it is under way.
-        let Some(guard) = self.traffic.begin_refresh(n) else {
+        let Some(guard) = self.traffic.begin_refresh(friend.n) else {
             return true;
         };
-        // The guard borrows `self`; the thread makes its own end of the same entry.
-        std::mem::forget(guard);
         let thread = std::thread::Builder::new()
             .name("first-list".into())
             .stack_size(STACK)
             .spawn(move || {
-                let _guard = Refreshing {
-                    traffic: &inner.traffic,
-                    friend: n,
-                };
                 inner.refresh_friend_now(&friend, &Now::read);
+                drop(guard);
             });
         if let Err(error) = thread {
             log::warn!("cannot read a friend's list for this search: {error}");
-            drop(Refreshing {
-                traffic: &self.traffic,
-                friend: n,
-            });
             return false;
         }
         true
