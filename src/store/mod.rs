@@ -6,6 +6,8 @@
 //! copy is made before migrating. Nothing here is written while bytes flow: the database changes
 //! when a state changes.
 
+mod generations;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -165,6 +167,15 @@ impl Store {
                     })
                 })
                 .optional()?)
+        })
+    }
+
+    /// True when a key with this digest existed and was revoked.
+    pub fn key_is_revoked(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT 1 FROM key WHERE sha256 = ?1 AND revoked_at IS NOT NULL")?
+                .exists([&digest[..]])?)
         })
     }
 }
