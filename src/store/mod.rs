@@ -8,8 +8,8 @@
 
 mod generations;
 pub mod labels;
-mod queue;
 pub mod origins;
+mod queue;
 pub mod releases;
 pub mod shared;
 

@@ -53,9 +53,8 @@ impl Store {
     /// Every origin that has a number, configured or not.
     pub fn origins(&self) -> Result<Vec<OriginRow>, StoreError> {
         self.read(|connection| {
-            let mut statement = connection.prepare(
-                "SELECT n, kind, key, etag, filled_at, seen_at FROM origin ORDER BY n",
-            )?;
+            let mut statement = connection
+                .prepare("SELECT n, kind, key, etag, filled_at, seen_at FROM origin ORDER BY n")?;
             let rows = statement.query_map([], |row| {
                 let kind: String = row.get(1)?;
                 Ok(OriginRow {

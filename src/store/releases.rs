@@ -274,8 +274,10 @@ impl Store {
         }
         let mut writer = self.writer();
         let transaction = writer.transaction()?;
-        let purged =
-            transaction.execute(&format!("DELETE FROM item WHERE {CONDITION}"), (before, keep))?;
+        let purged = transaction.execute(
+            &format!("DELETE FROM item WHERE {CONDITION}"),
+            (before, keep),
+        )?;
         transaction.execute("DELETE FROM tally WHERE items = 0", [])?;
         transaction.commit()?;
         Ok(purged as u64)
