@@ -9,6 +9,7 @@
 
 use super::naming::{self, Numbering, Tags};
 use super::nfo::Nfo;
+use super::quality;
 use crate::release::{Category, Quality};
 
 /// What is known of one video.
@@ -64,8 +65,8 @@ pub fn describe(evidence: &Evidence<'_>) -> Description {
     let names = [described.title.as_str(), evidence.stem, nearest];
     described.quality = names
         .iter()
-        .find_map(|name| naming::quality(name, evidence.category));
-    described.group = names.iter().find_map(|name| naming::group(name));
+        .find_map(|name| quality::quality(name, evidence.category));
+    described.group = names.iter().find_map(|name| quality::group(name));
     described
 }
 
@@ -77,7 +78,7 @@ impl<'a> Evidence<'a> {
 
     /// ` Bluray-1080p`, from the file's name, unless `title` says it already.
     fn quality_words(&self, title: &str) -> String {
-        let of = |name| naming::quality(name, self.category);
+        let of = |name| quality::quality(name, self.category);
         if of(title).is_some() {
             return String::new();
         }
@@ -117,8 +118,8 @@ fn movie(evidence: &Evidence<'_>) -> Description {
     let title = movie_title(evidence);
     let from = naming::year(&title).map_or(title.len(), |(_, at)| at);
     Description {
-        languages: naming::languages(&title, from),
-        edition: naming::edition(&title, from),
+        languages: quality::languages(&title, from),
+        edition: quality::edition(&title, from),
         title,
         ..Description::default()
     }
@@ -132,16 +133,16 @@ fn movie_title(evidence: &Evidence<'_>) -> String {
     if let Some(folder) = evidence.release_folder() {
         let title = naming::without_tags(folder);
         if naming::year(&title).is_some() {
-            let quality = evidence.quality_words(&title);
-            return title + &quality;
+            let words = evidence.quality_words(&title);
+            return title + &words;
         }
     }
     if let Some(nfo) = evidence.nfo
         && let (Some(title), Some(year)) = (&nfo.title, nfo.year)
     {
         let title = format!("{} ({year})", plain(title));
-        let quality = evidence.quality_words(&title);
-        return title + &quality;
+        let words = evidence.quality_words(&title);
+        return title + &words;
     }
     stem.to_owned()
 }
@@ -193,8 +194,8 @@ fn episode(evidence: &Evidence<'_>) -> Description {
             if episodes.is_empty() {
                 title.extend(air_date.iter().map(|date| format!(" {date}")));
             }
-            let quality = evidence.quality_words(&title);
-            title + &quality
+            let words = evidence.quality_words(&title);
+            title + &words
         }
         _ => evidence.stem.to_owned(),
     };
@@ -203,7 +204,7 @@ fn episode(evidence: &Evidence<'_>) -> Description {
         .or_else(|| naming::air_date(&title).map(|(_, at)| at))
         .unwrap_or(title.len());
     Description {
-        languages: naming::languages(&title, from),
+        languages: quality::languages(&title, from),
         title,
         episodes,
         air_date,
