@@ -152,7 +152,7 @@ fn whole(float: f64) -> Option<u64> {
 }
 
 /// Parses a whole small document into a tree. `None` if it is not JSON, deeper than
-/// [`MAX_DEPTH`], or longer than [`MAX_ITEM`] (a tree can take fifteen times its text).
+/// [`super::MAX_DEPTH`], or longer than [`MAX_ITEM`] (a tree can take fifteen times its text).
 pub fn parse(text: &str) -> Option<Value> {
     if text.len() > MAX_ITEM || check(text).is_err() {
         return None;

@@ -12,6 +12,10 @@ use super::nfo::Nfo;
 use super::quality;
 use crate::release::{Category, Quality};
 
+/// Most characters taken from an `.nfo`'s or folder's title: with a file name of 255 bytes behind
+/// it, the release title stays below what friends accept.
+const MAX_TITLE: usize = 150;
+
 /// What is known of one video.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
@@ -60,6 +64,10 @@ pub fn describe(evidence: &Evidence<'_>) -> Description {
         Category::Movies => movie(evidence),
         Category::Tv => episode(evidence),
     };
+    if described.title.chars().any(char::is_control) {
+        // From a folder's name; a file with such a name is not offered at all.
+        described.title = plain(&described.title);
+    }
     described.ids = ids(evidence);
     let nearest = evidence.release_folder().unwrap_or_default();
     let names = [described.title.as_str(), evidence.stem, nearest];
@@ -178,6 +186,7 @@ fn episode(evidence: &Evidence<'_>) -> Description {
     let series = evidence
         .show
         .and_then(|show| show.title.as_deref().map(plain))
+        .filter(|title| !title.is_empty())
         .or(own.clone())
         .or(folder);
     let title = match (&source, &series) {
@@ -273,7 +282,7 @@ fn series_folder(evidence: &Evidence<'_>) -> Option<String> {
         .filter(|words| !words.is_empty())
 }
 
-/// A title from an `.nfo`, fit for a release name: no control characters, no slashes, no runs of
+/// A title fit for a release name: no control characters, no slashes, no runs of
 /// spaces.
 fn plain(title: &str) -> String {
     let spaced: String = title
@@ -283,7 +292,7 @@ fn plain(title: &str) -> String {
             '/' | '\\' => ' ',
             c => c,
         })
-        .take(200)
+        .take(MAX_TITLE)
         .collect();
     let words: Vec<&str> = spaced.split_whitespace().collect();
     words.join(" ")
@@ -334,6 +343,32 @@ mod tests {
             &[],
             "The Matrix (1999) {imdb-tt0133093} [Bluray-1080p]",
         );
+    }
+
+    #[test]
+    fn titles_are_fit_for_friends() {
+        let folders = ["The\u{1}Matrix\n(1999)"];
+        let found = describe(&evidence(Category::Movies, "m", &folders));
+        assert_eq!(found.title, "The Matrix (1999)");
+        let show = Nfo {
+            title: Some("\u{1f600}".repeat(1000)),
+            ..Nfo::default()
+        };
+        let stem = format!("S01E02 {}", "x".repeat(244));
+        let long = Evidence {
+            show: Some(&show),
+            ..evidence(Category::Tv, &stem, &[])
+        };
+        assert!(describe(&long).title.len() <= crate::peer::wire::MAX_NAME);
+        let blank = Nfo {
+            title: Some("//".into()),
+            ..Nfo::default()
+        };
+        let blank = Evidence {
+            show: Some(&blank),
+            ..evidence(Category::Tv, "S01E02", &["Show"])
+        };
+        assert_eq!(describe(&blank).title, "Show - S01E02");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! extra headers, file requests included; no redirect is followed, so they go nowhere else. What a
 //! friend says is not trusted: answers are bounded and checked byte by byte, items that were not
 //! asked for or are unsound are left out, error texts are cut and escaped. Errors name the friend
-//! and the endpoint, never the key. Waits are bounded in [`super::transport`]. Status codes and headers of
+//! and the endpoint, never the key. Waits are bounded in `transport`. Status codes and headers of
 //! a file answer are handed on; `downloads` judges them.
 
 use std::fmt;
