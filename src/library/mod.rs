@@ -6,6 +6,7 @@ mod describe;
 pub mod folder;
 pub mod naming;
 mod nfo;
+mod quality;
 mod walk;
 
 use std::fmt;
