@@ -56,6 +56,7 @@ CREATE TABLE grab (
 CREATE INDEX grab_by_category ON grab (category, arr);
 CREATE INDEX grab_by_state ON grab (state, position);
 CREATE INDEX grab_by_infohash ON grab (infohash);
+CREATE INDEX grab_by_base_hash ON grab (base_hash, arr, state, generation);
 
 -- What the next stub's generation is, once a grab of (title, size) has ended for an arr.
 CREATE TABLE generation (
@@ -64,6 +65,7 @@ CREATE TABLE generation (
     next      INTEGER NOT NULL,
     PRIMARY KEY (arr, base_hash)
 ) WITHOUT ROWID;
+CREATE INDEX generation_by_base_hash ON generation (base_hash);
 
 CREATE TABLE category (
     arr       TEXT NOT NULL,

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::downloads::Downloads;
 use crate::keys::Keys;
 use crate::peer::Peers;
+use crate::peer::uploads::Uploads;
 use crate::store::Store;
 
 /// What request handlers work on.
@@ -20,10 +21,14 @@ pub struct Services {
     pub keys: Keys,
     /// Friends.
     pub peers: Arc<Peers>,
+    /// Slots and rates of what friends are sent.
+    pub uploads: Arc<Uploads>,
     /// Releases.
     pub catalogue: Arc<Catalogue>,
     /// `None` without `[downloads]`.
     pub downloads: Option<Arc<Downloads>>,
+    /// Sessions and limits of the qBittorrent face.
+    pub qbittorrent: crate::qbittorrent::Face,
     /// When we started.
     pub started: Instant,
 }

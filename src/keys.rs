@@ -88,4 +88,49 @@ impl Keys {
             }
         }
     }
+
+    /// True for a key that was somebody's until it was revoked; so that a refusal can say why.
+    pub fn is_revoked(&self, presented: &str) -> bool {
+        match self.store.key_is_revoked(&digest(presented)) {
+            Ok(is_revoked) => is_revoked,
+            Err(error) => {
+                log::error!("cannot look up a key: {error}");
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::random_hex;
+
+    #[test]
+    fn revoked_keys_are_nobodys_and_known_as_revoked() {
+        let dir = std::env::temp_dir().join(format!("jackdaw-keys-{}", random_hex::<8>()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let store = Arc::new(Store::open(&dir).unwrap());
+        for (key, revoked_at) in [("good", None), ("bad", Some(1))] {
+            store
+                .writer()
+                .execute(
+                    "INSERT INTO key (role, name, sha256, created_at, revoked_at)
+                     VALUES ('arr', 'Radarr', ?1, 1, ?2)",
+                    rusqlite::params![digest(key), revoked_at],
+                )
+                .unwrap();
+        }
+        let keys = Keys::with_owner(Secret::new("owner"), store);
+        let check = |key: &str, caller: Option<Caller>, is_revoked| {
+            assert_eq!(keys.identify(key), caller, "{key}");
+            assert_eq!(keys.is_revoked(key), is_revoked, "{key}");
+        };
+        check("good", Some(Caller::Arr("Radarr".into())), false);
+        check("bad", None, true);
+        check("owner", Some(Caller::Owner), false);
+        check("other", None, false);
+        check("", None, false);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 }

@@ -3,7 +3,12 @@
 //! The type of the peer protocol's `Release` object, without its JSON form (`peer::wire`).
 //! Sizes are `u64` bytes. The absolute path of a file is never part of a release.
 
+pub mod categories;
+pub mod hints;
+
 use std::fmt;
+
+pub use categories::categories;
 
 /// Movies or TV: the two main newznab categories that a release can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,1 +1,183 @@
-//! Writing XML.
+//! Writing XML: small documents that are well-formed whatever text is put into them.
+//!
+//! [`document`] takes the root element and a closure that fills it; elements close themselves and
+//! attributes are given with the element, so that no call order makes a broken document. Names
+//! are `&'static str`: they come from our source, never from data. An element holds either text or
+//! elements, each on a line of its own.
+//!
+//! Text is escaped. Characters that XML 1.0 forbids (§2.2: most control characters, U+FFFE,
+//! U+FFFF) are dropped: there is no way to write them, and a numeric reference to one makes
+//! Sonarr and Radarr refuse the whole feed. Everything else is kept, emoji included (the arrs strip
+//! those themselves). There is no reader here.
+
+/// Attributes of one element, in order. A name must not occur twice.
+pub type Attributes<'a> = &'a [(&'static str, &'a str)];
+
+/// Inside an element.
+pub struct Content<'a> {
+    out: &'a mut String,
+}
+
+/// A whole document in UTF-8: declaration, and one root element with what `fill` puts into it.
+pub fn document(
+    root: &'static str,
+    attributes: Attributes<'_>,
+    fill: impl FnOnce(&mut Content<'_>),
+) -> Vec<u8> {
+    let mut out = String::from(DECLARATION);
+    Content { out: &mut out }.element(root, attributes, fill);
+    out.into_bytes()
+}
+
+/// A whole document whose root holds nothing.
+pub fn empty_document(root: &'static str, attributes: Attributes<'_>) -> Vec<u8> {
+    let mut out = String::from(DECLARATION);
+    Content { out: &mut out }.empty(root, attributes);
+    out.into_bytes()
+}
+
+const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
+impl Content<'_> {
+    /// An element that holds elements.
+    pub fn element(
+        &mut self,
+        name: &'static str,
+        attributes: Attributes<'_>,
+        fill: impl FnOnce(&mut Content<'_>),
+    ) {
+        self.start(name, attributes);
+        self.out.push_str(">\n");
+        fill(&mut Content { out: self.out });
+        self.end(name);
+    }
+
+    /// An element that holds text.
+    pub fn text(&mut self, name: &'static str, attributes: Attributes<'_>, text: &str) {
+        self.start(name, attributes);
+        self.out.push('>');
+        escape(self.out, text, Place::Text);
+        self.end(name);
+    }
+
+    /// An element that holds nothing.
+    pub fn empty(&mut self, name: &'static str, attributes: Attributes<'_>) {
+        self.start(name, attributes);
+        self.out.push_str("/>\n");
+    }
+
+    fn start(&mut self, name: &'static str, attributes: Attributes<'_>) {
+        self.out.push('<');
+        self.out.push_str(name);
+        for (attribute, value) in attributes {
+            self.out.push(' ');
+            self.out.push_str(attribute);
+            self.out.push_str("=\"");
+            escape(self.out, value, Place::Attribute);
+            self.out.push('"');
+        }
+    }
+
+    fn end(&mut self, name: &'static str) {
+        self.out.push_str("</");
+        self.out.push_str(name);
+        self.out.push_str(">\n");
+    }
+}
+
+/// True for characters that an XML 1.0 document may contain (§2.2).
+pub fn is_allowed(character: char) -> bool {
+    match character {
+        '\t' | '\n' | '\r' => true,
+        '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => false,
+        _ => true,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Text,
+    Attribute,
+}
+
+fn escape(out: &mut String, text: &str, place: Place) {
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            // Needed in text only after `]]`, harmless elsewhere.
+            '>' => out.push_str("&gt;"),
+            '"' if place == Place::Attribute => out.push_str("&quot;"),
+            // A reader turns a bare CR into LF, and white space in attributes into spaces.
+            '\r' => out.push_str("&#13;"),
+            '\n' if place == Place::Attribute => out.push_str("&#10;"),
+            '\t' if place == Place::Attribute => out.push_str("&#9;"),
+            _ if is_allowed(character) => out.push(character),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> String {
+        let bytes = document("a", &[("b", text)], |content| {
+            content.text("c", &[], text);
+            content.empty("d", &[("e", "1"), ("f", text)]);
+        });
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn bytes_are_exact() {
+        assert_eq!(
+            of("<&>\"'\r\n\t\u{0}é🐦"),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+             <a b=\"&lt;&amp;&gt;&quot;'&#13;&#10;&#9;é🐦\">\n\
+             <c>&lt;&amp;&gt;\"'&#13;\n\té🐦</c>\n\
+             <d e=\"1\" f=\"&lt;&amp;&gt;&quot;'&#13;&#10;&#9;é🐦\"/>\n\
+             </a>\n"
+        );
+    }
+
+    /// Every character there is, read back by a parser that is not ours.
+    #[test]
+    fn every_character_is_kept_or_dropped_as_the_standard_says() {
+        for start in (0..=0x10_ffffu32).step_by(0x1000) {
+            let text: String = (start..start + 0x1000).filter_map(char::from_u32).collect();
+            let expected: String = text
+                .chars()
+                .filter(|character| {
+                    // XML 1.0 §2.2: the production Char.
+                    matches!(u32::from(*character),
+                        0x9 | 0xa | 0xd | 0x20..=0xd7ff | 0xe000..=0xfffd | 0x1_0000..=0x10_ffff)
+                })
+                .collect();
+            let document = of(&text);
+            let parsed = roxmltree::Document::parse(&document).unwrap();
+            let root = parsed.root_element();
+            assert_eq!(root.attribute("b"), Some(&*expected), "{start:x}");
+            let child = |name| {
+                root.children()
+                    .find(|node| node.has_tag_name(name))
+                    .unwrap()
+            };
+            assert_eq!(child("c").text().unwrap_or(""), expected, "{start:x}");
+            assert_eq!(child("d").attribute("f"), Some(&*expected), "{start:x}");
+        }
+    }
+
+    #[test]
+    fn markup_in_text_stays_text() {
+        let hostile = "]]><!--</c><![CDATA[<?x?>&#0;&lt;";
+        let document = of(hostile);
+        let parsed = roxmltree::Document::parse(&document).unwrap();
+        let text = parsed
+            .root_element()
+            .children()
+            .find(|node| node.has_tag_name("c"));
+        assert_eq!(text.unwrap().text(), Some(hostile));
+    }
+}

@@ -1,13 +1,50 @@
 //! The client that calls a friend: handshake, search, item, file.
+//!
+//! Works against jack and jackdaw alike (peer protocol 0.1.0). In: a configured friend; out:
+//! releases one by one, and file bodies as readers. Every request carries the friend's key and its
+//! extra headers, file requests included; no redirect is followed, so they go nowhere else. What a
+//! friend says is not trusted: answers are bounded and checked byte by byte, items that were not
+//! asked for or are unsound are left out, error texts are cut and escaped. Errors name the friend
+//! and the endpoint, never the key. Waits are bounded in [`super::transport`]. Status codes and headers of
+//! a file answer are handed on; `downloads` judges them.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use ureq::Body;
+use ureq::http::{HeaderMap, Response, header};
+
+use super::transport::{self, Load, Watch};
+use super::wire;
 use crate::config;
-use crate::release::Release;
+use crate::http::percent;
+use crate::json::{self, JsonError, Place};
+use crate::release::{Release, imdb_number};
+use crate::secret;
+
+/// Oldest peer protocol that we can talk.
+const MIN_VERSION: (u64, u64, u64) = (0, 1, 0);
+
+/// Longest list that is read from a friend: 30,000 episodes with media info are some 150 MB.
+const MAX_LIST: u64 = 512 << 20;
+
+/// Longest answer to a handshake.
+const MAX_HANDSHAKE: u64 = 64 * 1024;
+
+/// How much of an error's body is looked at for the friend's own words.
+const MAX_ERROR_BODY: usize = 1024;
+
+/// How many characters of a friend's words appear in our messages.
+const MAX_QUOTE: usize = 120;
+
+/// How many capabilities of a friend are kept: we know of a handful.
+const MAX_CAPABILITIES: usize = 32;
+
+/// Longest `Retry-After` that is believed: a friend that is overloaded for more than a day is away.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a friend did not give what was asked. `Display` names the friend and the endpoint.
 #[derive(Clone, Debug)]
@@ -103,9 +140,9 @@ pub struct FileAnswer {
 /// A request for (the rest of) a file.
 #[derive(Clone, Debug, Default)]
 pub struct FileRequest {
-    /// First byte wanted; 0 = no `Range` header.
+    /// First byte wanted; 0 without `last` = no `Range` header.
     pub offset: u64,
-    /// Last byte wanted, inclusive, for sampling; `None` = to the end. Sent only with a Range.
+    /// Last byte wanted, inclusive, for sampling; `None` = to the end.
     pub last: Option<u64>,
     /// `If-Range`, sent with a Range only.
     pub if_range: Option<String>,
@@ -115,15 +152,15 @@ pub struct FileRequest {
 
 /// One friend.
 pub struct PeerClient {
-    #[allow(dead_code)]
     config: config::Peer,
     id: String,
 }
 
 impl PeerClient {
     /// A client for a configured friend. No connection is made.
-    pub fn new(_config: config::Peer) -> PeerClient {
-        todo!()
+    pub fn new(config: config::Peer) -> PeerClient {
+        let id = peer_id(&config.url);
+        PeerClient { config, id }
     }
 
     /// 8 hex digits derived from the friend's URL: names the friend in stubs.
@@ -136,35 +173,514 @@ impl PeerClient {
         &self.config.name
     }
 
-    /// `GET /handshake` with the version check (>= 0.1.0).
-    pub fn handshake(&self, _timeout: Duration) -> Result<Handshake, PeerError> {
-        todo!()
+    /// `GET /handshake` with the version check (>= 0.1.0). `timeout` is for the whole call.
+    pub fn handshake(&self, timeout: Duration) -> Result<Handshake, PeerError> {
+        let call = self.call("/handshake");
+        let mut answer = match call.get(Load::Call(timeout), &never(), timeout, &[]) {
+            Err(PeerError::Status {
+                status: 404, what, ..
+            }) => {
+                return Err(PeerError::Version(format!(
+                    "{what}: not found: no jack or jackdaw answers there, or one that is too old"
+                )));
+            }
+            other => other?,
+        };
+        let text = call.small_json(answer.body_mut(), MAX_HANDSHAKE)?;
+        let mut name = None;
+        let mut version = None;
+        let mut capabilities = Vec::new();
+        json::fields(&text, |key, raw| match key {
+            "name" => name = json::as_string(raw).map(|name| quote(&name)),
+            "version" => version = json::as_string(raw).map(|version| version.into_owned()),
+            "capabilities" => {
+                json::elements(raw, |raw| {
+                    if capabilities.len() < MAX_CAPABILITIES {
+                        capabilities.extend(json::as_string(raw).map(|word| quote(&word)));
+                    }
+                });
+            }
+            _ => {}
+        });
+        let shown = version.as_deref().map(quote).unwrap_or_default();
+        let version = version.as_deref().and_then(parse_version).ok_or_else(|| {
+            PeerError::Version(format!(
+                "{}: the version \"{shown}\" is not of the form MAJOR.MINOR.PATCH",
+                call.what
+            ))
+        })?;
+        if version < MIN_VERSION {
+            return Err(PeerError::Version(format!(
+                "{}: the friend speaks version {shown} of the peer protocol, we need 0.1.0 or \
+                 newer: ask for an update",
+                call.what
+            )));
+        }
+        Ok(Handshake {
+            name: name.unwrap_or_else(|| self.config.name.clone()),
+            version,
+            capabilities,
+        })
     }
 
     /// `GET /peer/search`, item by item into `sink`, filtered defensively (only items that really
-    /// have the id asked for, and that are sound: size, names). `timeout` is for the whole call.
+    /// have the id asked for, and that are sound: size, names). `timeout` is for the whole call,
+    /// the time spent in `sink` included. On an error the items given so far are sound, but the
+    /// list is not complete.
     pub fn search(
         &self,
-        _query: PeerQuery,
-        _etag: Option<&str>,
-        _timeout: Duration,
-        _sink: &mut dyn FnMut(Release),
+        query: PeerQuery,
+        etag: Option<&str>,
+        timeout: Duration,
+        sink: &mut dyn FnMut(Release),
     ) -> Result<SearchOutcome, PeerError> {
-        todo!()
+        let call = self.call(&search_target(query));
+        let condition = etag.map(|etag| (header::IF_NONE_MATCH, etag.to_owned()));
+        let answer = call.get(Load::Call(timeout), &never(), timeout, condition.as_slice())?;
+        if answer.status() == 304 {
+            return if etag.is_some() {
+                Ok(SearchOutcome::NotModified)
+            } else {
+                Err(call.protocol("answers 304 although nothing was asked on condition"))
+            };
+        }
+        let etag = text_header(answer.headers(), header::ETAG);
+        let page = web_page(answer.headers());
+        let mut unsound = 0u64;
+        let mut foreign = 0u64;
+        let mut first = None;
+        let result = json::read_items(
+            answer.into_body().into_reader(),
+            Place::Key("items"),
+            MAX_LIST,
+            |item| {
+                match wire::read(item) {
+                    Ok(release) if is_asked_for(&release, query) => sink(release),
+                    Ok(_) => foreign += 1,
+                    Err(reason) => {
+                        unsound += 1;
+                        first.get_or_insert(reason);
+                    }
+                }
+                Ok::<(), JsonError>(())
+            },
+        );
+        let count = result.map_err(|error| match (error, page) {
+            (JsonError::Io(error), _) => call.io_error(error),
+            (error, true) => call.protocol(&format!("{WEB_PAGE} ({error})")),
+            (error, false) => call.protocol(&error.to_string()),
+        })?;
+        let skipped = unsound + count.skipped;
+        if skipped > 0 {
+            log::warn!(
+                "{}: left out {skipped} of {} items; the first one {}",
+                call.what,
+                count.given + count.skipped,
+                first.as_deref().unwrap_or("is too long or not UTF-8")
+            );
+        }
+        if foreign > 0 {
+            log::debug!("{}: left out {foreign} items not asked for", call.what);
+        }
+        Ok(SearchOutcome::Complete { etag })
     }
 
-    /// `GET /peer/items/{id}`; `Ok(None)` is the friend's 404.
-    pub fn item(&self, _id: &str, _timeout: Duration) -> Result<Option<Release>, PeerError> {
-        todo!()
+    /// `GET /peer/items/{id}`; `Ok(None)` is the friend's 404. `timeout` is for the whole call.
+    pub fn item(&self, id: &str, timeout: Duration) -> Result<Option<Release>, PeerError> {
+        let call = self.call(&format!("/peer/items/{}", percent::encode(id)));
+        let mut answer = match call.get(Load::Call(timeout), &never(), timeout, &[]) {
+            Err(PeerError::Status { status: 404, .. }) => return Ok(None),
+            other => other?,
+        };
+        let text = call.small_json(answer.body_mut(), json::MAX_ITEM as u64)?;
+        let release =
+            wire::read(&text).map_err(|reason| call.protocol(&format!("the item {reason}")))?;
+        if release.id != id {
+            return Err(call.protocol("another item came than the one asked for"));
+        }
+        Ok(Some(release))
     }
 
     /// `GET /peer/items/{id}/file`. Setting `cancel` ends any wait within a second.
     pub fn file(
         &self,
-        _id: &str,
-        _request: &FileRequest,
-        _cancel: Arc<AtomicBool>,
+        id: &str,
+        request: &FileRequest,
+        cancel: Arc<AtomicBool>,
     ) -> Result<FileAnswer, PeerError> {
-        todo!()
+        let call = self.call(&format!("/peer/items/{}/file", percent::encode(id)));
+        let mut headers = Vec::new();
+        if request.offset > 0 || request.last.is_some() {
+            let last = request
+                .last
+                .map(|last| last.to_string())
+                .unwrap_or_default();
+            headers.push((header::RANGE, format!("bytes={}-{last}", request.offset)));
+            if let Some(validator) = &request.if_range {
+                headers.push((header::IF_RANGE, validator.clone()));
+            }
+        }
+        let answer = call.get(Load::File, &cancel, request.idle_timeout, &headers)?;
+        let status = answer.status().as_u16();
+        if !matches!(status, 200 | 206 | 416) {
+            return Err(call.protocol(&format!("HTTP status {status} was not expected")));
+        }
+        let headers = answer.headers();
+        let content_length = match headers.contains_key(header::TRANSFER_ENCODING) {
+            true => None,
+            false => text_header(headers, header::CONTENT_LENGTH)
+                .and_then(|length| length.trim().parse().ok()),
+        };
+        Ok(FileAnswer {
+            status,
+            content_length,
+            content_range: text_header(headers, header::CONTENT_RANGE),
+            content_type: text_header(headers, header::CONTENT_TYPE),
+            etag: text_header(headers, header::ETAG),
+            last_modified: text_header(headers, header::LAST_MODIFIED),
+            body: Box::new(FileReader {
+                body: answer.into_body().into_reader(),
+                watch: Watch::new(cancel, request.idle_timeout),
+                call,
+            }),
+        })
+    }
+
+    fn call(&self, target: &str) -> Call {
+        let path = target.split('?').next().unwrap_or_default();
+        Call {
+            what: format!("{}: {path}", self.config.name),
+            url: format!("{}{target}", self.config.url.trim_end_matches('/')),
+            key: self.config.api_key.clone(),
+            headers: self.config.headers.clone(),
+        }
     }
 }
+
+const WEB_PAGE: &str = "answers with a web page: the sign-in of a proxy, or another program";
+
+/// One request to one endpoint, and how its failures are told.
+struct Call {
+    /// Friend and endpoint, for messages.
+    what: String,
+    url: String,
+    key: secret::Secret,
+    headers: Vec<(String, secret::Secret)>,
+}
+
+impl Call {
+    /// Sends the request; 200, 206, 304 and 416 come back as answers.
+    fn get(
+        &self,
+        load: Load,
+        cancel: &Arc<AtomicBool>,
+        idle: Duration,
+        headers: &[(header::HeaderName, String)],
+    ) -> Result<Response<Body>, PeerError> {
+        let watch = Arc::new(Watch::new(Arc::clone(cancel), idle));
+        let mut request = transport::agent(Arc::clone(&watch), load)
+            .get(&self.url)
+            .header("X-Api-Key", self.key.expose())
+            .header(header::CONNECTION, "close");
+        for (name, value) in &self.headers {
+            request = request.header(name, value.expose());
+        }
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let answer = request.call().map_err(|error| match error {
+            _ if watch.is_cancelled() => PeerError::Cancelled,
+            ureq::Error::Io(error) => self.io_error(error),
+            error => self.error(&error),
+        })?;
+        let status = answer.status().as_u16();
+        match status {
+            200 | 206 | 304 | 416 => {}
+            300..400 => {
+                let target = text_header(answer.headers(), header::LOCATION).unwrap_or_default();
+                return Err(self.protocol(&format!(
+                    "redirects to \"{}\" (HTTP status {status}), which is not followed: \
+                     check the friend's url, and its extra headers if a proxy asks for them",
+                    quote(&target)
+                )));
+            }
+            _ => return Err(self.refusal(answer)),
+        }
+        if let Some(coding) = text_header(answer.headers(), header::CONTENT_ENCODING)
+            && !coding.trim().eq_ignore_ascii_case("identity")
+        {
+            return Err(self.protocol(&format!(
+                "answers in the encoding \"{}\", which was not asked for",
+                quote(&coding)
+            )));
+        }
+        Ok(answer)
+    }
+
+    /// An HTTP error status, with the friend's own words if it has any.
+    fn refusal(&self, mut answer: Response<Body>) -> PeerError {
+        let status = answer.status().as_u16();
+        let retry_after = text_header(answer.headers(), header::RETRY_AFTER)
+            .and_then(|value| parse_retry_after(&value, SystemTime::now()));
+        // One read only: whoever dribbles an error page is not worth waiting for.
+        let mut body = [0; MAX_ERROR_BODY];
+        let length = answer.body_mut().as_reader().read(&mut body).unwrap_or(0);
+        let mut what = self.what.clone();
+        let mut words = None;
+        if let Ok(text) = std::str::from_utf8(&body[..length])
+            && json::check(text).is_ok()
+        {
+            json::fields(text, |key, raw| {
+                if key == "error" {
+                    words = json::as_string(raw).map(|words| quote(&words));
+                }
+            });
+        }
+        if let Some(words) = words {
+            what.push_str(&format!(": \"{words}\""));
+        }
+        if status == 401 || status == 403 {
+            what.push_str(": our key or an extra header is refused");
+        }
+        PeerError::Status {
+            status,
+            retry_after,
+            what,
+        }
+    }
+
+    fn protocol(&self, problem: &str) -> PeerError {
+        PeerError::Protocol(format!("{}: {problem}", self.what))
+    }
+
+    fn error(&self, error: &ureq::Error) -> PeerError {
+        let problem = match error {
+            ureq::Error::Timeout(ureq::Timeout::Resolve) => {
+                "the host name was not resolved in time".to_owned()
+            }
+            ureq::Error::Timeout(ureq::Timeout::Connect) => "no connection in time".to_owned(),
+            ureq::Error::Timeout(_) => "no answer in time".to_owned(),
+            ureq::Error::HostNotFound => "the host name cannot be resolved".to_owned(),
+            ureq::Error::Io(error) => explain_io(error),
+            ureq::Error::Protocol(error) => return self.protocol(&quote(&error.to_string())),
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+                return self.protocol("the friend's url or an extra header is not valid");
+            }
+            error => explain_text(&error.to_string()),
+        };
+        PeerError::Unreachable(format!("{}: {problem}", self.what))
+    }
+
+    fn io_error(&self, error: io::Error) -> PeerError {
+        match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(inner) => self.error(inner),
+            None => PeerError::Unreachable(format!("{}: {}", self.what, explain_io(&error))),
+        }
+    }
+
+    /// Reads a whole small answer, which must be sound JSON.
+    fn small_json(&self, body: &mut Body, limit: u64) -> Result<String, PeerError> {
+        let mut bytes = Vec::new();
+        let is_page = body.mime_type().is_some_and(|mime| mime.contains("html"));
+        // One byte more than allowed, to see that there is more.
+        body.as_reader()
+            .take(limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.io_error(error))?;
+        if bytes.len() as u64 > limit {
+            return Err(self.protocol(&format!("the answer is longer than {limit} bytes")));
+        }
+        let text =
+            String::from_utf8(bytes).map_err(|_| self.protocol("the answer is not UTF-8"))?;
+        match json::check(&text) {
+            Ok(()) => Ok(text),
+            Err(error) if is_page => Err(self.protocol(&format!("{WEB_PAGE} ({error})"))),
+            Err(error) => Err(self.protocol(&error.to_string())),
+        }
+    }
+}
+
+/// The body of a file answer: errors of a kind that `downloads` can tell apart, with words.
+struct FileReader {
+    body: ureq::BodyReader<'static>,
+    watch: Watch,
+    call: Call,
+}
+
+impl Read for FileReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.body.read(buffer).map_err(|error| {
+            if self.watch.is_cancelled() {
+                return io::Error::other("cancelled");
+            }
+            let is_timeout = error.kind() == io::ErrorKind::TimedOut
+                || matches!(
+                    error.get_ref().and_then(|inner| inner.downcast_ref()),
+                    Some(ureq::Error::Timeout(_))
+                );
+            if is_timeout {
+                let text = format!("{}: no byte for {:?}", self.call.what, self.watch.idle());
+                return io::Error::new(io::ErrorKind::TimedOut, text);
+            }
+            let kind = error.kind();
+            io::Error::new(kind, self.call.io_error(error).to_string())
+        })
+    }
+}
+
+/// A flag that nobody sets.
+fn never() -> Arc<AtomicBool> {
+    Arc::default()
+}
+
+fn text_header(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+fn web_page(headers: &HeaderMap) -> bool {
+    text_header(headers, header::CONTENT_TYPE).is_some_and(|mime| mime.contains("html"))
+}
+
+/// A friend's words for our messages: bounded, control characters escaped.
+fn quote(text: &str) -> String {
+    text.chars()
+        .take(MAX_QUOTE)
+        .flat_map(|c| {
+            // Direction marks could make a log line read backwards.
+            let is_hidden = c.is_control()
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            let escaped = is_hidden.then(|| c.escape_unicode());
+            let plain = (!is_hidden).then_some(c);
+            escaped.into_iter().flatten().chain(plain)
+        })
+        .collect()
+}
+
+fn explain_io(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused: nothing listens there".into(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            "the connection was reset".into()
+        }
+        io::ErrorKind::UnexpectedEof => "the connection ended early".into(),
+        io::ErrorKind::TimedOut if error.get_ref().is_none() => "no answer in time".into(),
+        _ => explain_text(&error.to_string()),
+    }
+}
+
+/// Says in plain words what rustls says of a certificate; everything else as it is.
+fn explain_text(text: &str) -> String {
+    let advice = [
+        (
+            "Expired",
+            "its certificate has expired (or our clock is wrong)",
+        ),
+        (
+            "NotValidYet",
+            "its certificate is not valid yet (or our clock is wrong)",
+        ),
+        (
+            "UnknownIssuer",
+            "its certificate is from an issuer we do not know (self-signed, or its chain is not complete)",
+        ),
+        (
+            "NotValidForName",
+            "its certificate is for another host name",
+        ),
+        (
+            "not valid for name",
+            "its certificate is for another host name",
+        ),
+        ("Revoked", "its certificate was revoked"),
+        (
+            "InvalidContentType",
+            "it does not speak TLS at that port: is the url http, not https?",
+        ),
+    ];
+    match advice.iter().find(|(mark, _)| text.contains(mark)) {
+        Some((_, advice)) => format!("no secure connection: {advice}"),
+        None => quote(text),
+    }
+}
+
+/// `Retry-After` in seconds or as an HTTP date, as a wait from `now`; at most a day.
+fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Digits that do not fit are simply very long.
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        let date = httpdate::parse_http_date(value).ok()?;
+        date.duration_since(now).unwrap_or(Duration::ZERO)
+    };
+    Some(wait.min(MAX_RETRY_AFTER))
+}
+
+/// `MAJOR.MINOR.PATCH`, digits only.
+fn parse_version(text: &str) -> Option<(u64, u64, u64)> {
+    let mut parts = text.split('.').map(|part| {
+        (!part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+            .then(|| part.parse().ok())
+            .flatten()
+    });
+    let version = (parts.next()??, parts.next()??, parts.next()??);
+    parts.next().is_none().then_some(version)
+}
+
+/// First 8 hex digits of the SHA-256 of the URL, in a form in which equal addresses are equal:
+/// scheme and host in lower case, no default port, no slash at the end.
+fn peer_id(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let scheme = scheme.to_ascii_lowercase();
+    let (host, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    let host = host.to_ascii_lowercase();
+    let default_port = match scheme.as_str() {
+        "https" => ":443",
+        _ => ":80",
+    };
+    let host = host.strip_suffix(default_port).unwrap_or(&host);
+    let normal = format!("{scheme}://{host}{}", path.trim_end_matches('/'));
+    let mut id = secret::hex(&secret::digest(&normal));
+    id.truncate(8);
+    id
+}
+
+fn search_target(query: PeerQuery) -> String {
+    match query {
+        PeerQuery::Everything => "/peer/search".into(),
+        PeerQuery::Tmdb(id) => format!("/peer/search?tmdbId={id}"),
+        // With the prefix and seven digits at least, as Radarr stores it and jack compares it.
+        PeerQuery::Imdb(id) => format!("/peer/search?imdbId=tt{id:07}"),
+        PeerQuery::Tvdb(id, season, episode) => {
+            let mut target = format!("/peer/search?tvdbId={id}");
+            if let Some(season) = season {
+                target.push_str(&format!("&season={season}"));
+            }
+            if let Some(episode) = episode {
+                target.push_str(&format!("&episode={episode}"));
+            }
+            target
+        }
+    }
+}
+
+/// Friends are not trusted to have filtered.
+fn is_asked_for(release: &Release, query: PeerQuery) -> bool {
+    match query {
+        PeerQuery::Everything => true,
+        PeerQuery::Tmdb(id) => release.tmdb_id == Some(id),
+        PeerQuery::Imdb(id) => release.imdb_id.as_deref().and_then(imdb_number) == Some(id),
+        PeerQuery::Tvdb(id, season, episode) => {
+            release.tvdb_id == Some(id)
+                && (season.is_none() || release.season == season)
+                && (episode.is_none() || release.episode == episode)
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod serve;
+mod transport;
+pub mod uploads;
 pub mod wire;
 
 use std::sync::Arc;

@@ -6,6 +6,13 @@
 //! copy is made before migrating. Nothing here is written while bytes flow: the database changes
 //! when a state changes.
 
+mod generations;
+pub mod labels;
+mod queue;
+pub mod origins;
+pub mod releases;
+pub mod shared;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,10 +32,16 @@ const MAX_IDLE_READERS: usize = 4;
 const CACHE_KIB: i64 = 512;
 
 /// Every migration in order; its place + 1 is the `user_version` that it leaves behind.
-const MIGRATIONS: &[(&str, &str)] = &[(
-    "0001_state",
-    include_str!("../../migrations/0001_state.sql"),
-)];
+const MIGRATIONS: &[(&str, &str)] = &[
+    (
+        "0001_state",
+        include_str!("../../migrations/0001_state.sql"),
+    ),
+    (
+        "0002_catalogue",
+        include_str!("../../migrations/0002_catalogue.sql"),
+    ),
+];
 
 /// Why the database did not do what was asked.
 #[derive(Debug)]
@@ -165,6 +178,15 @@ impl Store {
                     })
                 })
                 .optional()?)
+        })
+    }
+
+    /// True when a key with this digest existed and was revoked.
+    pub fn key_is_revoked(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT 1 FROM key WHERE sha256 = ?1 AND revoked_at IS NOT NULL")?
+                .exists([&digest[..]])?)
         })
     }
 }
