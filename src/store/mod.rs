@@ -7,6 +7,9 @@
 //! when a state changes.
 
 mod generations;
+mod grabs;
+
+pub use grabs::{Added, Change, NewRow, QueueEdge};
 
 use std::fmt;
 use std::path::{Path, PathBuf};
