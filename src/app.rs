@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::downloads::Downloads;
 use crate::keys::Keys;
 use crate::peer::Peers;
+use crate::peer::uploads::Uploads;
 use crate::store::Store;
 
 /// What request handlers work on.
@@ -20,6 +21,8 @@ pub struct Services {
     pub keys: Keys,
     /// Friends.
     pub peers: Arc<Peers>,
+    /// Slots and rates of what friends are sent.
+    pub uploads: Arc<Uploads>,
     /// Releases.
     pub catalogue: Arc<Catalogue>,
     /// `None` without `[downloads]`.

@@ -9,6 +9,7 @@ pub mod app;
 pub mod arr;
 pub mod catalogue;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod downloads;
 pub mod front;

@@ -97,6 +97,15 @@ pub struct Origin {
     pub filename: String,
 }
 
+/// Where one of our own releases lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedFile {
+    /// Absolute path in our view of the disk. A name only: resolve it, then check the root.
+    pub path: PathBuf,
+    /// What the resolved path must lie under; `None` = the source names no roots.
+    pub root: Option<PathBuf>,
+}
+
 /// What a stub request finds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StubTarget {
@@ -165,8 +174,9 @@ impl Catalogue {
         todo!()
     }
 
-    /// Path of our own release's file, and the root that it must resolve under.
-    pub fn shared_path(&self, _id: &str) -> Result<Option<PathBuf>, StoreError> {
+    /// File of one of our own releases; `None` also when it no longer lies under its source's
+    /// roots.
+    pub fn shared_path(&self, _id: &str) -> Result<Option<SharedFile>, StoreError> {
         todo!()
     }
 

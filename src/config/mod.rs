@@ -1,7 +1,40 @@
 //! Configuration: an INI file with line numbers, turned into one validated [`Config`].
+//!
+//! The way of a file: `locate` finds it, `reader` makes sections and entries of it, `fill` puts
+//! each value through the table in `keys` (kinds of values: `units`, `schedule`, `secrets`,
+//! `headers`, `url`, `values`), `validate` checks what belongs together. All problems are reported at once
+//! ([`ConfigError`]), one `file:line: key: problem, hint` a line. The types here are the result:
+//! whoever holds a [`Config`] can rely on what its fields say. A public contract: keys are not
+//! renamed or removed.
+
+mod example;
+mod fill;
+pub mod headers;
+mod keys;
+mod locate;
+mod nearest;
+mod problem;
+mod reader;
+mod schedule;
+mod secrets;
+pub mod units;
+pub mod url;
+mod validate;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use example::example;
+pub use locate::{ENVIRONMENT_VARIABLE, USUAL_PLACES, load};
+pub(crate) use nearest::nearest;
+pub use problem::{Complaint, ConfigError, MAX_PROBLEMS, Problem};
+pub use reader::{MAX_FILE_BYTES, MAX_LINE_BYTES, MAX_SECTIONS, MAX_TITLE_CHARS};
+pub use schedule::MAX_WINDOWS;
+pub use secrets::{MAX_OWN_KEY_CHARS, MAX_SECRET_BYTES, MIN_OWN_KEY_CHARS, Outside};
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::release::Category;
@@ -24,7 +57,7 @@ pub struct Config {
     pub path_prefix: String,
     /// The owner's key; `None`: generated at first start and kept hashed.
     pub api_key: Option<Secret>,
-    /// Folder of the database.
+    /// Folder of the database: absolute, or the default, relative to the working directory.
     pub data_dir: PathBuf,
     /// Log level.
     pub log: log::LevelFilter,
@@ -42,9 +75,39 @@ pub struct Config {
     pub folders: Vec<Folder>,
     /// `[peer "…"]`.
     pub peers: Vec<Peer>,
+    /// What is legal but hardly meant, as `file:line: subject: problem, hint`; without secrets.
+    pub warnings: Vec<String>,
 }
 
-/// A transfer rate that may depend on the hour. The timetable's rules come with rate limits.
+impl Config {
+    /// What holds without any file: listen on 127.0.0.1:5225, data in `./jackdaw-data`, a
+    /// generated key, nothing shared and nothing downloaded.
+    pub fn built_in() -> Config {
+        let mut problems = problem::Problems::default();
+        let mut config = validate::validate(&[], &Outside::real(), &mut problems);
+        // The defaults name no secret and are sound, which `tests` checks; so there is no report.
+        config.warnings = problems.finish(Path::new("defaults")).unwrap_or_default();
+        config
+    }
+
+    /// Reads a configuration from text, as if from a file called `name`: for programs that make
+    /// one (`jackdaw demo`), and for tests.
+    pub fn from_text(name: &str, text: &str) -> Result<Config, ConfigError> {
+        parse(Path::new(name), text.as_bytes(), &Outside::real())
+    }
+}
+
+/// Reads the bytes of a file. `outside` is what `env:` and `file:` secrets refer to.
+pub fn parse(file: &Path, bytes: &[u8], outside: &Outside<'_>) -> Result<Config, ConfigError> {
+    let mut problems = problem::Problems::default();
+    let sections = reader::read(bytes, &mut problems);
+    let mut config = validate::validate(&sections, outside, &mut problems);
+    config.warnings = problems.finish(file)?;
+    config.file = Some(file.to_path_buf());
+    Ok(config)
+}
+
+/// A transfer rate that may depend on the local day and hour; see `schedule` for how it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RateSchedule {
     /// Bytes per second outside every window; 0 = unlimited.
@@ -149,7 +212,7 @@ pub struct Server {
     pub source: bool,
     /// It grabs through us.
     pub destination: bool,
-    /// Register ourselves there.
+    /// Register ourselves there; true only with `destination` and an `internal_url`.
     pub autoregister: bool,
     /// Indexer priority.
     pub priority: u32,

@@ -2,7 +2,12 @@
 //!
 //! A source is a Radarr or Sonarr (`arr::library`) or a plain folder ([`folder`]).
 
+mod describe;
 pub mod folder;
+mod naming;
+mod nfo;
+mod quality;
+mod walk;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -1,8 +1,10 @@
 //! Friends: the wire form of a release, the routes that serve them, the client that calls them.
 
+mod call;
 pub mod client;
 pub mod serve;
 mod transport;
+pub mod uploads;
 pub mod wire;
 
 use std::sync::Arc;

@@ -1,0 +1,306 @@
+//! The threads that answer: from a request out of tiny_http to a written answer.
+//!
+//! Short handlers run on one of a few workers, which never wait for a client: what they write fits
+//! an empty socket buffer or is parked for the front. Long handlers and bodies written item by
+//! item get a thread of their own, [`MAX_LONG`] at most, else 503. A panic in a handler is a 500.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::inner::Inner;
+use super::reply::{self, Length, MAX_INLINE, REMOTE, Sent, Streamed, TICKET};
+use super::response::{Body, Response};
+use super::router::{self, Access, Route, Weight};
+use super::slots::Slots;
+use super::{Method, Request};
+use crate::front::budget::{Gate, Pass};
+use crate::keys::Caller;
+
+/// Long handlers and streamed bodies at once: each holds a thread and perhaps a query's memory,
+/// and twelve connections are what one arr opens.
+pub const MAX_LONG: usize = 32;
+/// Stack of a long thread: SQLite and a TLS client below a handler, with room.
+const LONG_STACK: usize = 1024 * 1024;
+/// What a refused client should wait, in seconds.
+const RETRY_AFTER: &str = "2";
+
+/// What the workers share.
+pub struct App<S: 'static> {
+    /// The table.
+    pub routes: &'static [Route<S>],
+    /// What handlers work on.
+    pub state: Arc<S>,
+    /// Whose key a request carries.
+    pub identify: fn(&S, &Request) -> Option<Caller>,
+    /// Path prefix served beside bare paths.
+    pub prefix: String,
+    /// Where answers are parked.
+    pub slots: Arc<Slots>,
+    /// Bounds long threads.
+    pub long: Arc<Gate>,
+}
+
+/// Starts `count` workers; they end when `inner` stops.
+pub fn start<S: Send + Sync + 'static>(
+    app: &Arc<App<S>>,
+    inner: &Arc<Inner>,
+    count: usize,
+) -> Result<Vec<JoinHandle<()>>, String> {
+    (0..count)
+        .map(|number| {
+            let (app, inner) = (Arc::clone(app), Arc::clone(inner));
+            thread::Builder::new()
+                .name(format!("http-{number}"))
+                .spawn(move || {
+                    while let Some(request) = inner.next_request() {
+                        // Handlers are caught further in; this keeps the worker in any case.
+                        let _ = catch_unwind(AssertUnwindSafe(|| take(&app, request)));
+                    }
+                })
+                .map_err(|error| format!("cannot start an HTTP worker: {error}"))
+        })
+        .collect()
+}
+
+/// Where and how one answer goes.
+struct Exchange {
+    writer: Box<dyn Write + Send>,
+    token: String,
+    method: Method,
+    path: String,
+    remote: IpAddr,
+    started: Instant,
+}
+
+/// Reads the request, finds its route and runs it here or on a thread of its own.
+fn take<S: Send + Sync + 'static>(app: &Arc<App<S>>, mut raw: tiny_http::Request) {
+    let started = Instant::now();
+    let method = Method::parse(raw.method().as_str());
+    let target = raw.url().to_owned();
+    let mut token = String::new();
+    let mut remote = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let mut headers = Vec::with_capacity(raw.headers().len());
+    for header in raw.headers() {
+        let (name, value) = (header.field.as_str().as_str(), header.value.as_str());
+        if name == TICKET {
+            token = value.to_owned();
+        } else if name == REMOTE {
+            remote = value.parse().unwrap_or(remote);
+        } else {
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    if !app.slots.knows(&token) {
+        // Not from the front, or the front has given up. Nobody waits for an answer.
+        return;
+    }
+    // The front has the whole body and has bounded it; a length that is not met is its death.
+    let mut body = Vec::new();
+    if let Some(length) = raw.body_length().filter(|length| *length > 0) {
+        body.reserve_exact(length);
+        if raw
+            .as_reader()
+            .take(length as u64)
+            .read_to_end(&mut body)
+            .is_err()
+        {
+            return;
+        }
+    }
+    let mut exchange = Exchange {
+        // This also lets go of tiny_http's connection thread, which waits for the body reader.
+        writer: raw.into_writer(),
+        token,
+        method,
+        path: String::new(),
+        remote,
+        started,
+    };
+    let built = Request::new(method, &target, &app.prefix, headers, body, remote);
+    let mut request = match built {
+        Ok(request) => request,
+        Err(error) => return refuse(app, exchange, bad_request(&error.to_string())),
+    };
+    exchange.path = request.shown_path().into_owned();
+    let route = match router::find(app.routes, method, &request.path) {
+        Ok((route, params)) => {
+            request.path_params = params;
+            route
+        }
+        Err(response) => return refuse(app, exchange, response),
+    };
+    if matches!(route.access, Access::Peer | Access::Owner) {
+        request.caller = guarded(|| (app.identify)(&app.state, &request)).flatten();
+        let is_admitted = match &request.caller {
+            None => false,
+            Some(caller) => route.access == Access::Peer || *caller == Caller::Owner,
+        };
+        if !is_admitted {
+            return refuse(app, exchange, router::unauthorized());
+        }
+    }
+    match route.weight {
+        Weight::Short => {
+            let response = run(app, route, &request);
+            finish(app, exchange, response, None);
+        }
+        Weight::Long => match app.long.enter(Duration::ZERO) {
+            None => refuse(app, exchange, busy()),
+            Some(pass) => {
+                let app = Arc::clone(app);
+                spawn_long(move || {
+                    let response = run(&app, route, &request);
+                    finish(&app, exchange, response, Some(pass));
+                });
+            }
+        },
+    }
+}
+
+/// Runs `work` on a thread of its own. If none can be started, `work` is dropped with the
+/// connection in it, and the front answers 503.
+fn spawn_long(work: impl FnOnce() + Send + 'static) {
+    let spawned = thread::Builder::new()
+        .name("http-long".into())
+        .stack_size(LONG_STACK)
+        .spawn(work);
+    if let Err(error) = spawned {
+        log::error!("cannot start a thread for a long request: {error}");
+    }
+}
+
+fn run<S>(app: &App<S>, route: &Route<S>, request: &Request) -> Response {
+    guarded(|| (route.handler)(&app.state, request))
+        .unwrap_or_else(|| Response::json(500, "{\"error\":\"Internal error\"}"))
+}
+
+/// `None` when `work` panics; the hook has logged it.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+fn bad_request(message: &str) -> Response {
+    let mut text = String::new();
+    for char in message.chars() {
+        match char {
+            '"' | '\\' => text.extend(['\\', char]),
+            char if char.is_control() => text.push('?'),
+            char => text.push(char),
+        }
+    }
+    Response::json(400, format!("{{\"error\":\"{text}\"}}"))
+}
+
+fn busy() -> Response {
+    Response::json(503, "{\"error\":\"Too many requests at once\"}")
+        .header("Retry-After", RETRY_AFTER)
+}
+
+fn refuse<S: Send + Sync + 'static>(app: &Arc<App<S>>, exchange: Exchange, response: Response) {
+    finish(app, exchange, response, None);
+}
+
+/// Sends or parks the answer. `pass` is there when this already is a long thread.
+fn finish<S: Send + Sync + 'static>(
+    app: &Arc<App<S>>,
+    mut exchange: Exchange,
+    response: Response,
+    pass: Option<Pass>,
+) {
+    let status = response.status;
+    let is_head_only = exchange.method == Method::Head || reply::is_bodiless(status);
+    let wire = match response.body {
+        Body::Writer(body) if !is_head_only => {
+            return finish_stream(app, exchange, status, response.headers, body, pass);
+        }
+        Body::Writer(_) => reply::inline_head(status, &response.headers, 0, Length::Unsaid),
+        Body::Empty => reply::inline(status, &response.headers, b"", Sent::Body),
+        Body::File(file) if is_head_only => {
+            let length = if reply::is_bodiless(status) {
+                Length::Unsaid
+            } else {
+                Length::Known(file.length)
+            };
+            reply::inline_head(status, &response.headers, 0, length)
+        }
+        Body::Bytes(bytes) if is_head_only => {
+            reply::inline(status, &response.headers, &bytes, Sent::HeadOnly)
+        }
+        Body::Bytes(bytes) if bytes.len() <= MAX_INLINE => {
+            reply::inline(status, &response.headers, &bytes, Sent::Body)
+        }
+        body @ (Body::Bytes(_) | Body::File(_)) => {
+            let parked = Response { body, ..response };
+            match app.slots.park(&exchange.token, parked) {
+                Ok(()) => {
+                    format!("HTTP/1.1 {status} \r\n{}parked\r\n\r\n", reply::MARK).into_bytes()
+                }
+                Err(_) => return refuse(app, exchange, busy()),
+            }
+        }
+    };
+    // An error means that the front has given up on this request: there is nobody to tell.
+    let _ = exchange
+        .writer
+        .write_all(&wire)
+        .and_then(|()| exchange.writer.flush());
+    report(&exchange, status);
+}
+
+fn finish_stream<S: Send + Sync + 'static>(
+    app: &Arc<App<S>>,
+    mut exchange: Exchange,
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: super::response::BodyWriter,
+    pass: Option<Pass>,
+) {
+    let is_long_thread = pass.is_some();
+    let Some(pass) = pass.or_else(|| app.long.enter(Duration::ZERO)) else {
+        return refuse(app, exchange, busy());
+    };
+    let write = move || {
+        let _pass = pass;
+        let streamed =
+            guarded(|| reply::write_stream(&mut *exchange.writer, status, &headers, body));
+        match streamed {
+            Some(Streamed::Whole) => {}
+            Some(Streamed::NothingSent(error)) => {
+                log::warn!("{}: cannot write the answer: {error}", exchange.path);
+                let body = b"{\"error\":\"Internal error\"}";
+                let kind = [("Content-Type".to_owned(), "application/json".to_owned())];
+                let wire = reply::inline(500, &kind, body, Sent::Body);
+                let _ = exchange
+                    .writer
+                    .write_all(&wire)
+                    .and_then(|()| exchange.writer.flush());
+                return report(&exchange, 500);
+            }
+            Some(Streamed::Cut(error)) => {
+                log::debug!("{}: answer cut: {error}", exchange.path);
+            }
+            None => log::error!("{}: answer cut by a panic", exchange.path),
+        }
+        report(&exchange, status);
+    };
+    if is_long_thread {
+        write();
+    } else {
+        spawn_long(write);
+    }
+}
+
+/// The request log: never the query, which may hold a key.
+fn report(exchange: &Exchange, status: u16) {
+    log::debug!(
+        "{} {} {} {status} {:.1} ms",
+        exchange.remote,
+        exchange.method.name(),
+        exchange.path,
+        exchange.started.elapsed().as_secs_f64() * 1000.0
+    );
+}
