@@ -12,6 +12,9 @@ mod queue;
 pub mod origins;
 pub mod releases;
 pub mod shared;
+mod grabs;
+
+pub use grabs::{Added, Change, NewRow, QueueEdge};
 
 use std::fmt;
 use std::path::{Path, PathBuf};
