@@ -81,11 +81,13 @@ impl Scheduler {
             }
             let shared = Arc::clone(&scheduler.shared);
             shared.lock().running += 1;
-            let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
-                work(&shared, jobs);
-                shared.lock().running -= 1;
-                shared.changed.notify_all();
-            });
+            let thread = std::thread::Builder::new()
+                .name(name.into())
+                .spawn(move || {
+                    work(&shared, jobs);
+                    shared.lock().running -= 1;
+                    shared.changed.notify_all();
+                });
             match thread {
                 Ok(thread) => scheduler.threads.push(thread),
                 Err(error) => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, TransactionBehavior};
 
-use super::releases::last_row;
+use super::releases::{last_row, unsigned};
 use super::{Store, StoreError};
 use crate::release::Ids;
 
@@ -181,7 +181,7 @@ impl Store {
         self.read(|connection| {
             Ok(connection
                 .prepare_cached("SELECT count(*) FROM shared WHERE source = ?1")?
-                .query_row([source], |row| row.get(0))?)
+                .query_row([source], |row| row.get(0).map(unsigned))?)
         })
     }
 
@@ -209,13 +209,14 @@ impl Store {
     ) -> Result<Vec<SharedFound>, StoreError> {
         let mut values = vec![after, i64::from(limit)];
         let mut condition = String::new();
-        let alternatives: Vec<String> = [("tmdb", ids.tmdb), ("imdb", ids.imdb), ("tvdb", ids.tvdb)]
-            .into_iter()
-            .filter_map(|(column, id)| {
-                values.push(i64::try_from(id?).unwrap_or(-1));
-                Some(format!("{column} = ?{}", values.len()))
-            })
-            .collect();
+        let alternatives: Vec<String> =
+            [("tmdb", ids.tmdb), ("imdb", ids.imdb), ("tvdb", ids.tvdb)]
+                .into_iter()
+                .filter_map(|(column, id)| {
+                    values.push(i64::try_from(id?).unwrap_or(-1));
+                    Some(format!("{column} = ?{}", values.len()))
+                })
+                .collect();
         if !alternatives.is_empty() {
             condition = format!("AND ({})", alternatives.join(" OR "));
         }
