@@ -7,13 +7,13 @@
 //! when a state changes.
 
 mod generations;
-
 mod grabs;
-mod queue;
 pub mod labels;
 pub mod origins;
+mod queue;
 pub mod releases;
 pub mod shared;
+
 pub use grabs::{Added, Change, NewRow, QueueEdge};
 
 use std::fmt;
