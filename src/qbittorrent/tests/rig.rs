@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::app::Services;
 use crate::catalogue::Catalogue;
-use crate::config::{AfterImport, Config, Downloads as DownloadsConfig, Peer, RateSchedule, Server};
 use crate::config::ServerType;
+use crate::config::{
+    AfterImport, Config, Downloads as DownloadsConfig, Peer, RateSchedule, Server,
+};
 use crate::downloads::Downloads;
 use crate::http::{Body, Method, Params, Request, Response};
 use crate::keys::Keys;
