@@ -158,10 +158,7 @@ mod tests {
         check(Value::Real(f64::NAN), "0");
         check(Value::Real(f64::INFINITY), "0");
         check(Value::Bool(true), "true");
-        check(
-            "é \"\\\n\u{1}😀/".into(),
-            "\"é \\\"\\\\\\n\\u0001😀/\"",
-        );
+        check("é \"\\\n\u{1}😀/".into(), "\"é \\\"\\\\\\n\\u0001😀/\"");
     }
 
     #[test]

@@ -122,7 +122,12 @@ fn arrs_do_not_see_or_touch_each_other() {
     let as_radarr = rig.login("Main Radarr", OWNER_KEY);
     let movie = rig.add(&radarr, "Movie.2020", &[("category", "radarr")]);
     rig.add(&sonarr, "Show.S01E01", &[("category", "tv")]);
-    for (sid, count) in [(&radarr, "1"), (&sonarr, "1"), (&owner, "2"), (&as_radarr, "1")] {
+    for (sid, count) in [
+        (&radarr, "1"),
+        (&sonarr, "1"),
+        (&owner, "2"),
+        (&as_radarr, "1"),
+    ] {
         assert_eq!(&rig.get(sid, "torrents/count").body, count);
     }
     let hash = format!("hash={movie}");
@@ -131,7 +136,12 @@ fn arrs_do_not_see_or_touch_each_other() {
         &rig,
         &sonarr,
         &[
-            ("torrents/delete", &format!("hashes={movie}&deleteFiles=true"), 200, ""),
+            (
+                "torrents/delete",
+                &format!("hashes={movie}&deleteFiles=true"),
+                200,
+                "",
+            ),
             ("torrents/pause", &format!("hashes={movie}"), 200, ""),
             ("torrents/removeCategories", "categories=radarr", 200, ""),
             (
@@ -173,7 +183,8 @@ fn the_same_stub_again_is_fine_and_changes_nothing() {
 fn what_is_not_ours_is_refused_with_the_reason() {
     let rig = Rig::new();
     let sid = rig.login("Main Radarr", RADARR_KEY);
-    let foreign = b"d4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
+    let foreign =
+        b"d4:infod6:lengthi5e4:name1:a12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaaee";
     let (ours, _) = rig.stub("A", 5);
     let mut stranger = crate::torrent::stub::Stub::parse(&ours).unwrap().0;
     stranger.peer_id = "00000000".into();
@@ -190,7 +201,11 @@ fn what_is_not_ours_is_refused_with_the_reason() {
             415,
             "Error: 'a.torrent' is not a valid torrent file.",
         ),
-        (vec![("a.torrent", &foreign[..])], 415, "not made by jackdaw"),
+        (
+            vec![("a.torrent", &foreign[..])],
+            415,
+            "not made by jackdaw",
+        ),
         (vec![("a.torrent", &stranger[..])], 503, "not configured"),
         (vec![("a.torrent", &large[..])], 415, "max_file_size"),
         // All are checked before the first is added.
@@ -238,7 +253,12 @@ fn without_downloads_lists_are_empty_and_adds_say_why() {
             ("torrents/count", "", 200, "0"),
             ("torrents/pause", "hashes=all", 200, ""),
             ("torrents/delete", "hashes=all&deleteFiles=true", 200, ""),
-            ("torrents/properties", &format!("hash={hash}"), 404, "Not Found"),
+            (
+                "torrents/properties",
+                &format!("hash={hash}"),
+                404,
+                "Not Found",
+            ),
             ("torrents/add", "", 200, "Fails."),
             ("transfer/downloadLimit", "", 200, "0"),
         ],
@@ -320,7 +340,11 @@ fn pause_resume_and_force_start() {
         ("start", "", "\"queuedDL\""),
     ] {
         let form = format!("hashes=nope|{hash}{extra}");
-        check(&rig, &sid, &[(&format!("torrents/{action}"), &form, 200, "")]);
+        check(
+            &rig,
+            &sid,
+            &[(&format!("torrents/{action}"), &form, 200, "")],
+        );
         assert_eq!(state(&rig, &sid, &hash), expected, "{action}");
     }
     check(
@@ -331,7 +355,12 @@ fn pause_resume_and_force_start() {
             ("torrents/pause", "", 400, "Bad Request"),
             ("torrents/recheck", "hashes=11", 200, ""),
             ("torrents/reannounce", "hashes=all", 200, ""),
-            ("torrents/setForceStart", &format!("hashes={hash}"), 400, "Bad Request"),
+            (
+                "torrents/setForceStart",
+                &format!("hashes={hash}"),
+                400,
+                "Bad Request",
+            ),
         ],
     );
     assert_eq!(state(&rig, &sid, &hash), "\"pausedDL\"");
@@ -359,7 +388,11 @@ fn the_queue_can_be_ordered() {
         ("decreasePrio", &hashes[1], "CBA"),
     ] {
         let form = format!("hashes={hash}");
-        check(&rig, &sid, &[(&format!("torrents/{action}"), &form, 200, "")]);
+        check(
+            &rig,
+            &sid,
+            &[(&format!("torrents/{action}"), &form, 200, "")],
+        );
         assert_eq!(order(), expected, "{action}");
     }
 }
@@ -381,19 +414,59 @@ fn categories_follow_the_real_server() {
                 r#"{"new one":{"name":"new one","savePath":""}}"#,
             ),
             ("torrents/createCategory", "", 400, "Bad Request"),
-            ("torrents/createCategory", "category=", 400, "Category cannot be empty"),
-            ("torrents/createCategory", "category=a//b", 409, "Incorrect category name"),
-            ("torrents/createCategory", "category=new+one", 409, "Unable to create category"),
+            (
+                "torrents/createCategory",
+                "category=",
+                400,
+                "Category cannot be empty",
+            ),
+            (
+                "torrents/createCategory",
+                "category=a//b",
+                409,
+                "Incorrect category name",
+            ),
+            (
+                "torrents/createCategory",
+                "category=new+one",
+                409,
+                "Unable to create category",
+            ),
             ("torrents/createCategory", "category=b&savePath=/x", 200, ""),
-            ("torrents/editCategory", "category=b&savePath=/x", 409, "Unable to edit category"),
+            (
+                "torrents/editCategory",
+                "category=b&savePath=/x",
+                409,
+                "Unable to edit category",
+            ),
             ("torrents/editCategory", "category=b&savePath=/y", 200, ""),
-            ("torrents/editCategory", "category=nope&savePath=/y", 409, "Unable to edit category"),
-            ("torrents/editCategory", "category=&savePath=/y", 400, "Category cannot be empty"),
+            (
+                "torrents/editCategory",
+                "category=nope&savePath=/y",
+                409,
+                "Unable to edit category",
+            ),
+            (
+                "torrents/editCategory",
+                "category=&savePath=/y",
+                400,
+                "Category cannot be empty",
+            ),
             ("torrents/editCategory", "category=b", 400, "Bad Request"),
-            ("torrents/setCategory", &set("nope"), 409, "Incorrect category name"),
+            (
+                "torrents/setCategory",
+                &set("nope"),
+                409,
+                "Incorrect category name",
+            ),
             ("torrents/setCategory", "hashes=11&category=nope", 200, ""),
             ("torrents/setCategory", &set("b"), 200, ""),
-            ("torrents/removeCategories", "categories=new+one%0Anope", 200, ""),
+            (
+                "torrents/removeCategories",
+                "categories=new+one%0Anope",
+                200,
+                "",
+            ),
             (
                 "torrents/categories",
                 "",
@@ -404,7 +477,11 @@ fn categories_follow_the_real_server() {
     );
     let list = rig.get(&sid, "torrents/info?category=b").body;
     assert_eq!(field(&list, "category"), "\"b\"");
-    check(&rig, &sid, &[("torrents/removeCategories", "categories=b", 200, "")]);
+    check(
+        &rig,
+        &sid,
+        &[("torrents/removeCategories", "categories=b", 200, "")],
+    );
     assert_eq!(rig.get(&sid, "torrents/info?category=b").body, "[]");
     let list = rig.get(&sid, "torrents/info?category=").body;
     assert_eq!(field(&list, "category"), "\"\"");
@@ -417,17 +494,32 @@ fn tags_follow_the_real_server() {
     let hash = rig.add(&sid, "A", &[]);
     let with = |tags: &str| format!("hashes={hash}&tags={tags}");
     let tags_of = || field(&rig.get(&sid, "torrents/info").body, "tags");
-    check(&rig, &sid, &[("torrents/createTags", "tags=z,+y,,z", 200, "")]);
+    check(
+        &rig,
+        &sid,
+        &[("torrents/createTags", "tags=z,+y,,z", 200, "")],
+    );
     check(&rig, &sid, &[("torrents/addTags", &with("b,a"), 200, "")]);
     assert_eq!(tags_of(), "\"a, b\"");
     assert_eq!(rig.get(&sid, "torrents/tags").body, r#"["a","b","y","z"]"#);
-    assert_eq!(field(&rig.get(&sid, "torrents/info?tag=b").body, "tags"), "\"a, b\"");
+    assert_eq!(
+        field(&rig.get(&sid, "torrents/info?tag=b").body, "tags"),
+        "\"a, b\""
+    );
     check(&rig, &sid, &[("torrents/removeTags", &with("b"), 200, "")]);
     assert_eq!(tags_of(), "\"a\"");
     check(&rig, &sid, &[("torrents/addTags", &with("c"), 200, "")]);
-    check(&rig, &sid, &[("torrents/deleteTags", "tags=a,nope", 200, "")]);
+    check(
+        &rig,
+        &sid,
+        &[("torrents/deleteTags", "tags=a,nope", 200, "")],
+    );
     assert_eq!(tags_of(), "\"c\"");
-    check(&rig, &sid, &[("torrents/removeTags", &format!("hashes={hash}"), 200, "")]);
+    check(
+        &rig,
+        &sid,
+        &[("torrents/removeTags", &format!("hashes={hash}"), 200, "")],
+    );
     assert_eq!(tags_of(), "\"\"");
     assert_eq!(rig.get(&sid, "torrents/tags").body, r#"["b","c","y","z"]"#);
 }
@@ -454,7 +546,12 @@ fn limits_are_stored_and_shown() {
                 )
                 .replace("-1,\"all\"", &format!("-1,\"{hash}\":5000,\"all\"")),
             ),
-            ("torrents/uploadLimit", &form(""), 200, &format!("{{\"{hash}\":0}}")),
+            (
+                "torrents/uploadLimit",
+                &form(""),
+                200,
+                &format!("{{\"{hash}\":0}}"),
+            ),
             ("torrents/setShareLimits", &form("&ratioLimit=1.5"), 200, ""),
             ("torrents/setShareLimits", &form(""), 400, "Bad Request"),
             (
@@ -495,12 +592,22 @@ fn global_limits_are_in_force_and_in_whole_kib() {
             ("transfer/toggleSpeedLimitsMode", "", 200, ""),
             ("transfer/speedLimitsMode", "", 200, "1"),
             ("transfer/downloadLimit", "", 200, "10240"),
-            ("transfer/setSpeedLimitsMode", "mode=x", 400, "'mode': invalid argument"),
+            (
+                "transfer/setSpeedLimitsMode",
+                "mode=x",
+                400,
+                "'mode': invalid argument",
+            ),
             ("transfer/setSpeedLimitsMode", "mode=0", 200, ""),
             ("app/setPreferences", "", 400, "Bad Request"),
             ("app/setPreferences", "json=%5B%5D", 200, ""),
             ("app/setPreferences", "json=nonsense", 200, ""),
-            ("app/setPreferences", "json=%7B%22dl_limit%22%3A8193%7D", 200, ""),
+            (
+                "app/setPreferences",
+                "json=%7B%22dl_limit%22%3A8193%7D",
+                200,
+                "",
+            ),
             ("transfer/downloadLimit", "", 200, "8192"),
             ("transfer/setDownloadLimit", "limit=0", 200, ""),
             ("transfer/downloadLimit", "", 200, "0"),
@@ -520,12 +627,32 @@ fn names_and_places_stay_ours() {
         &rig,
         &sid,
         &[
-            ("torrents/rename", &form("&name="), 409, "Incorrect torrent name"),
-            ("torrents/rename", "hash=11&name=", 409, "Incorrect torrent name"),
+            (
+                "torrents/rename",
+                &form("&name="),
+                409,
+                "Incorrect torrent name",
+            ),
+            (
+                "torrents/rename",
+                "hash=11&name=",
+                409,
+                "Incorrect torrent name",
+            ),
             ("torrents/rename", "hash=11&name=x", 404, "Not Found"),
             ("torrents/rename", &form("&name=Shown"), 200, ""),
-            ("torrents/renameFile", &files(""), 409, "The new path is invalid: ''."),
-            ("torrents/renameFile", &files("/x"), 409, "Absolute path isn't allowed: '/x'."),
+            (
+                "torrents/renameFile",
+                &files(""),
+                409,
+                "The new path is invalid: ''.",
+            ),
+            (
+                "torrents/renameFile",
+                &files("/x"),
+                409,
+                "Absolute path isn't allowed: '/x'.",
+            ),
             (
                 "torrents/renameFile",
                 &form("&oldPath=q&newPath=x"),
@@ -538,13 +665,38 @@ fn names_and_places_stay_ours() {
                 409,
                 "jackdaw keeps the names that friends give their files",
             ),
-            ("torrents/renameFile", "hash=11&oldPath=a&newPath=b", 404, "Not Found"),
+            (
+                "torrents/renameFile",
+                "hash=11&oldPath=a&newPath=b",
+                404,
+                "Not Found",
+            ),
             ("torrents/renameFile", &form(""), 400, "Bad Request"),
-            ("torrents/setLocation", "hashes=all&location=", 400, "Save path cannot be empty"),
-            ("torrents/setLocation", "hashes=all&location=/x", 409, "Cannot make save path"),
+            (
+                "torrents/setLocation",
+                "hashes=all&location=",
+                400,
+                "Save path cannot be empty",
+            ),
+            (
+                "torrents/setLocation",
+                "hashes=all&location=/x",
+                409,
+                "Cannot make save path",
+            ),
             ("torrents/filePrio", &form("&id=0&priority=1"), 200, ""),
-            ("torrents/filePrio", &form("&id=1&priority=1"), 409, "File IDs out of range"),
-            ("torrents/filePrio", &form("&id=0&priority=2"), 400, "File priority is not valid"),
+            (
+                "torrents/filePrio",
+                &form("&id=1&priority=1"),
+                409,
+                "File IDs out of range",
+            ),
+            (
+                "torrents/filePrio",
+                &form("&id=0&priority=2"),
+                400,
+                "File priority is not valid",
+            ),
             ("torrents/addTrackers", &form("&urls=x"), 200, ""),
             ("torrents/addTrackers", "hash=11&urls=x", 404, "Not Found"),
             (
@@ -563,7 +715,10 @@ fn names_and_places_stay_ours() {
     );
     let list = rig.get(&sid, "torrents/info").body;
     assert_eq!(field(&list, "name"), "\"Shown\"");
-    assert_eq!(field(&list, "content_path"), "\"/data/completed/Title/Title\"");
+    assert_eq!(
+        field(&list, "content_path"),
+        "\"/data/completed/Title/Title\""
+    );
 }
 
 #[test]
@@ -656,7 +811,11 @@ fn everything_else_answers_so_that_nothing_crashes() {
         ("sync/torrentPeers", 404, "Not Found"),
     ] {
         let answer = rig.get(&sid, target);
-        assert_eq!((answer.status, answer.body.as_str()), (status, body), "{target}");
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (status, body),
+            "{target}"
+        );
     }
     check(
         &rig,
@@ -664,7 +823,12 @@ fn everything_else_answers_so_that_nothing_crashes() {
         &[
             ("app/shutdown", "", 200, ""),
             ("torrents/toggleSequentialDownload", "hashes=all", 200, ""),
-            ("torrents/setAutoManagement", "hashes=all&enable=true", 200, ""),
+            (
+                "torrents/setAutoManagement",
+                "hashes=all&enable=true",
+                200,
+                "",
+            ),
             ("transfer/banPeers", "peers=1.2.3.4:5", 200, ""),
         ],
     );

@@ -79,12 +79,26 @@ fn checks_come_in_the_order_of_the_real_server() {
         (Get, "torrents/pause", false, false, 403, "Forbidden"),
         (Get, "auth/login", false, false, 405, "Method Not Allowed"),
         (Get, "nope/nope", true, false, 404, "Not Found"),
-        (Get, "torrents/pause", true, false, 405, "Method Not Allowed"),
+        (
+            Get,
+            "torrents/pause",
+            true,
+            false,
+            405,
+            "Method Not Allowed",
+        ),
         (Get, "auth/logout", true, false, 405, "Method Not Allowed"),
         (Put, "torrents/info", true, false, 405, "Method Not Allowed"),
         (Get, "torrents/nope", true, false, 404, "Not Found"),
         (Get, "torrents/properties", true, false, 400, "Bad Request"),
-        (Get, "torrents/properties?hash=x", true, false, 404, "Not Found"),
+        (
+            Get,
+            "torrents/properties?hash=x",
+            true,
+            false,
+            404,
+            "Not Found",
+        ),
         (Get, "Torrents/info", true, false, 404, "Not Found"),
         // No file of a WebUI: 404 even without a session.
         (Get, "app", false, false, 404, "Not Found"),
@@ -203,7 +217,11 @@ fn keys_in_headers_open_without_a_session() {
     }
     // A wrong header beside a good cookie does no harm, a right one opens beside a dead cookie.
     let sid = rig.login("Sonarr", SONARR_KEY);
-    for (sid, header) in [(sid.as_str(), "Basic Og=="), (&sid, "Bearer x"), ("dead", basic)] {
+    for (sid, header) in [
+        (sid.as_str(), "Basic Og=="),
+        (&sid, "Bearer x"),
+        ("dead", basic),
+    ] {
         let answer = rig
             .call(Get, "app/version")
             .session(sid)

@@ -93,7 +93,9 @@ fn same(ours: &Shape, theirs: &Shape, path: &str) {
         }
         (Shape::Array(_), Shape::Array(_)) => {}
         (Shape::Integer | Shape::Fraction, Shape::Integer | Shape::Fraction)
-            if FRACTIONS.iter().any(|key| path.ends_with(&format!(".{key}"))) => {}
+            if FRACTIONS
+                .iter()
+                .any(|key| path.ends_with(&format!(".{key}"))) => {}
         (ours, theirs) => assert_eq!(ours, theirs, "{path}"),
     }
 }
@@ -114,45 +116,235 @@ fn texts_and_statuses_are_the_recorded_ones() {
     let hashes = |rest: &str| format!("hashes={hash}{rest}");
     let unknown = "1111111111111111111111111111111111111111";
     let cases: Vec<(&str, Method, String, String)> = vec![
-        ("get_auth_login.txt", Get, "auth/login?username=a&password=b".into(), String::new()),
+        (
+            "get_auth_login.txt",
+            Get,
+            "auth/login?username=a&password=b".into(),
+            String::new(),
+        ),
         ("get_nope_nope.txt", Get, "nope/nope".into(), String::new()),
-        ("get_torrents_nope.txt", Get, "torrents/nope".into(), String::new()),
-        ("get_torrents_pause.txt", Get, "torrents/pause?hashes=all".into(), String::new()),
-        ("get_transfer_speedLimitsMode.txt", Get, "transfer/speedLimitsMode".into(), String::new()),
-        ("get_transfer_downloadLimit.txt", Get, "transfer/downloadLimit".into(), String::new()),
-        ("post_torrents_createCategory.ok.txt", Post, "torrents/createCategory".into(), "category=x&savePath=".into()),
-        ("post_torrents_createCategory.exists.txt", Post, "torrents/createCategory".into(), "category=exists&savePath=".into()),
-        ("post_torrents_createCategory.empty.txt", Post, "torrents/createCategory".into(), "category=".into()),
-        ("post_torrents_createCategory.bad_name.txt", Post, "torrents/createCategory".into(), "category=a//b".into()),
-        ("post_torrents_createCategory.missing.txt", Post, "torrents/createCategory".into(), String::new()),
-        ("post_torrents_editCategory.unknown.txt", Post, "torrents/editCategory".into(), "category=nope&savePath=/x".into()),
-        ("post_torrents_add.nothing.txt", Post, "torrents/add".into(), String::new()),
-        ("post_torrents_add.bad_url.txt", Post, "torrents/add".into(), "urls=not+a+url".into()),
-        ("post_torrents_recheck.txt", Post, "torrents/recheck".into(), hashes("")),
-        ("post_torrents_resume.txt", Post, "torrents/resume".into(), hashes("")),
-        ("post_torrents_pause.txt", Post, "torrents/pause".into(), hashes("")),
-        ("post_torrents_pause.missing.txt", Post, "torrents/pause".into(), String::new()),
-        ("post_torrents_delete.unknown_hash.txt", Post, "torrents/delete".into(), format!("hashes={unknown}&deleteFiles=true")),
-        ("post_torrents_setCategory.ok.txt", Post, "torrents/setCategory".into(), hashes("&category=tv-sonarr")),
-        ("post_torrents_setCategory.unknown_category.txt", Post, "torrents/setCategory".into(), hashes("&category=nope")),
-        ("post_torrents_setCategory.unknown_hash.txt", Post, "torrents/setCategory".into(), format!("hashes={unknown}&category=nope")),
-        ("post_torrents_setLocation.empty.txt", Post, "torrents/setLocation".into(), hashes("&location=")),
-        ("post_torrents_rename.empty.txt", Post, "torrents/rename".into(), own("&name=")),
-        ("post_torrents_rename.unknown_hash.txt", Post, "torrents/rename".into(), format!("hash={unknown}&name=x")),
-        ("post_torrents_addTags.txt", Post, "torrents/addTags".into(), hashes("&tags=a%2C+b")),
-        ("post_app_setPreferences.missing.txt", Post, "app/setPreferences".into(), String::new()),
-        ("post_transfer_setSpeedLimitsMode.invalid.txt", Post, "transfer/setSpeedLimitsMode".into(), "mode=x".into()),
-        ("get_torrents_info.sort_invalid.txt", Get, "torrents/info?sort=nope".into(), String::new()),
-        ("get_torrents_properties.unknown_hash.txt", Get, format!("torrents/properties?hash={unknown}"), String::new()),
-        ("get_torrents_properties.missing_hash.txt", Get, "torrents/properties".into(), String::new()),
-        ("get_torrents_files.unknown_hash.txt", Get, format!("torrents/files?hash={unknown}"), String::new()),
-        ("get_torrents_files.index_out_of_bounds.txt", Get, format!("torrents/files?{}", own("&indexes=7")), String::new()),
-        ("get_sync_torrentPeers.unknown_hash.txt", Get, format!("sync/torrentPeers?hash={unknown}"), String::new()),
-        ("post_app_shutdown.txt", Post, "app/shutdown".into(), String::new()),
-        ("post_torrents_topPrio.ok.txt", Post, "torrents/topPrio".into(), hashes("")),
-        ("post_torrents_delete.ok.txt", Post, "torrents/delete".into(), hashes("&deleteFiles=true")),
-        ("post_auth_logout.txt", Post, "auth/logout".into(), String::new()),
-        ("get_app_version.after_logout.txt", Get, "app/version".into(), String::new()),
+        (
+            "get_torrents_nope.txt",
+            Get,
+            "torrents/nope".into(),
+            String::new(),
+        ),
+        (
+            "get_torrents_pause.txt",
+            Get,
+            "torrents/pause?hashes=all".into(),
+            String::new(),
+        ),
+        (
+            "get_transfer_speedLimitsMode.txt",
+            Get,
+            "transfer/speedLimitsMode".into(),
+            String::new(),
+        ),
+        (
+            "get_transfer_downloadLimit.txt",
+            Get,
+            "transfer/downloadLimit".into(),
+            String::new(),
+        ),
+        (
+            "post_torrents_createCategory.ok.txt",
+            Post,
+            "torrents/createCategory".into(),
+            "category=x&savePath=".into(),
+        ),
+        (
+            "post_torrents_createCategory.exists.txt",
+            Post,
+            "torrents/createCategory".into(),
+            "category=exists&savePath=".into(),
+        ),
+        (
+            "post_torrents_createCategory.empty.txt",
+            Post,
+            "torrents/createCategory".into(),
+            "category=".into(),
+        ),
+        (
+            "post_torrents_createCategory.bad_name.txt",
+            Post,
+            "torrents/createCategory".into(),
+            "category=a//b".into(),
+        ),
+        (
+            "post_torrents_createCategory.missing.txt",
+            Post,
+            "torrents/createCategory".into(),
+            String::new(),
+        ),
+        (
+            "post_torrents_editCategory.unknown.txt",
+            Post,
+            "torrents/editCategory".into(),
+            "category=nope&savePath=/x".into(),
+        ),
+        (
+            "post_torrents_add.nothing.txt",
+            Post,
+            "torrents/add".into(),
+            String::new(),
+        ),
+        (
+            "post_torrents_add.bad_url.txt",
+            Post,
+            "torrents/add".into(),
+            "urls=not+a+url".into(),
+        ),
+        (
+            "post_torrents_recheck.txt",
+            Post,
+            "torrents/recheck".into(),
+            hashes(""),
+        ),
+        (
+            "post_torrents_resume.txt",
+            Post,
+            "torrents/resume".into(),
+            hashes(""),
+        ),
+        (
+            "post_torrents_pause.txt",
+            Post,
+            "torrents/pause".into(),
+            hashes(""),
+        ),
+        (
+            "post_torrents_pause.missing.txt",
+            Post,
+            "torrents/pause".into(),
+            String::new(),
+        ),
+        (
+            "post_torrents_delete.unknown_hash.txt",
+            Post,
+            "torrents/delete".into(),
+            format!("hashes={unknown}&deleteFiles=true"),
+        ),
+        (
+            "post_torrents_setCategory.ok.txt",
+            Post,
+            "torrents/setCategory".into(),
+            hashes("&category=tv-sonarr"),
+        ),
+        (
+            "post_torrents_setCategory.unknown_category.txt",
+            Post,
+            "torrents/setCategory".into(),
+            hashes("&category=nope"),
+        ),
+        (
+            "post_torrents_setCategory.unknown_hash.txt",
+            Post,
+            "torrents/setCategory".into(),
+            format!("hashes={unknown}&category=nope"),
+        ),
+        (
+            "post_torrents_setLocation.empty.txt",
+            Post,
+            "torrents/setLocation".into(),
+            hashes("&location="),
+        ),
+        (
+            "post_torrents_rename.empty.txt",
+            Post,
+            "torrents/rename".into(),
+            own("&name="),
+        ),
+        (
+            "post_torrents_rename.unknown_hash.txt",
+            Post,
+            "torrents/rename".into(),
+            format!("hash={unknown}&name=x"),
+        ),
+        (
+            "post_torrents_addTags.txt",
+            Post,
+            "torrents/addTags".into(),
+            hashes("&tags=a%2C+b"),
+        ),
+        (
+            "post_app_setPreferences.missing.txt",
+            Post,
+            "app/setPreferences".into(),
+            String::new(),
+        ),
+        (
+            "post_transfer_setSpeedLimitsMode.invalid.txt",
+            Post,
+            "transfer/setSpeedLimitsMode".into(),
+            "mode=x".into(),
+        ),
+        (
+            "get_torrents_info.sort_invalid.txt",
+            Get,
+            "torrents/info?sort=nope".into(),
+            String::new(),
+        ),
+        (
+            "get_torrents_properties.unknown_hash.txt",
+            Get,
+            format!("torrents/properties?hash={unknown}"),
+            String::new(),
+        ),
+        (
+            "get_torrents_properties.missing_hash.txt",
+            Get,
+            "torrents/properties".into(),
+            String::new(),
+        ),
+        (
+            "get_torrents_files.unknown_hash.txt",
+            Get,
+            format!("torrents/files?hash={unknown}"),
+            String::new(),
+        ),
+        (
+            "get_torrents_files.index_out_of_bounds.txt",
+            Get,
+            format!("torrents/files?{}", own("&indexes=7")),
+            String::new(),
+        ),
+        (
+            "get_sync_torrentPeers.unknown_hash.txt",
+            Get,
+            format!("sync/torrentPeers?hash={unknown}"),
+            String::new(),
+        ),
+        (
+            "post_app_shutdown.txt",
+            Post,
+            "app/shutdown".into(),
+            String::new(),
+        ),
+        (
+            "post_torrents_topPrio.ok.txt",
+            Post,
+            "torrents/topPrio".into(),
+            hashes(""),
+        ),
+        (
+            "post_torrents_delete.ok.txt",
+            Post,
+            "torrents/delete".into(),
+            hashes("&deleteFiles=true"),
+        ),
+        (
+            "post_auth_logout.txt",
+            Post,
+            "auth/logout".into(),
+            String::new(),
+        ),
+        (
+            "get_app_version.after_logout.txt",
+            Get,
+            "app/version".into(),
+            String::new(),
+        ),
     ];
     for (file, method, target, form) in cases {
         let mut call = rig.call(method, &target).session(&sid);
@@ -174,9 +366,18 @@ fn texts_and_statuses_are_the_recorded_ones() {
 fn login_and_refusals_are_the_recorded_ones() {
     let rig = Rig::new();
     for (file, form) in [
-        ("post_auth_login.wrong.txt", "username=admin&password=wrong".to_string()),
-        ("post_auth_login.missing_password.txt", "username=admin".to_string()),
-        ("post_auth_login.ok.txt", format!("username=admin&password={OWNER_KEY}")),
+        (
+            "post_auth_login.wrong.txt",
+            "username=admin&password=wrong".to_string(),
+        ),
+        (
+            "post_auth_login.missing_password.txt",
+            "username=admin".to_string(),
+        ),
+        (
+            "post_auth_login.ok.txt",
+            format!("username=admin&password={OWNER_KEY}"),
+        ),
     ] {
         let answer = rig.call(Post, "auth/login").form(&form).send();
         assert_eq!((answer.status, answer.body), recorded_text(file), "{file}");
@@ -218,7 +419,13 @@ fn deliberate_differences() {
     assert_eq!(answer.body, "Ok.");
     for (file, target, form, recorded, ours) in [
         // 5.x names are accepted.
-        ("post_torrents_stop.txt", "torrents/stop", format!("hashes={hash}"), 404, 200),
+        (
+            "post_torrents_stop.txt",
+            "torrents/stop",
+            format!("hashes={hash}"),
+            404,
+            200,
+        ),
         // Sonarr leaves the parameter out when data is to stay.
         (
             "post_torrents_delete.missing_deleteFiles.txt",
@@ -261,10 +468,17 @@ fn deliberate_differences() {
         ("put_torrents_info.txt", Method::Put, 400, 405),
     ] {
         assert_eq!(recorded_text(file).0, recorded, "{file}");
-        let target = if method == Method::Put { "torrents/info" } else { "app/version" };
+        let target = if method == Method::Put {
+            "torrents/info"
+        } else {
+            "app/version"
+        };
         assert_eq!(rig.call(method, target).session(&sid).send().status, ours);
     }
-    assert_eq!(recorded_text("get_app_version.host_port_mismatch.txt").0, 401);
+    assert_eq!(
+        recorded_text("get_app_version.host_port_mismatch.txt").0,
+        401
+    );
     assert_eq!(recorded_text("post_auth_login.banned.txt").0, 403);
     // The value is ours, the form is the same.
     for (file, target) in [
@@ -290,7 +504,10 @@ fn objects_have_the_recorded_keys_and_types() {
         ("get_torrents_categories.empty.json", "torrents/categories"),
         ("get_torrents_tags.empty.json", "torrents/tags"),
         ("get_sync_maindata.empty_full.json", "sync/maindata"),
-        ("get_sync_maindata.nothing_changed.json", "sync/maindata?rid=1"),
+        (
+            "get_sync_maindata.nothing_changed.json",
+            "sync/maindata?rid=1",
+        ),
         ("get_transfer_info.idle.json", "transfer/info"),
         ("get_rss_items.json", "rss/items"),
         ("get_rss_rules.json", "rss/rules"),
@@ -315,14 +532,35 @@ fn objects_have_the_recorded_keys_and_types() {
             check_shape(&of("torrents/info?hashes"), &file);
         }
     }
-    check_shape(&of("torrents/properties?hash"), "get_torrents_properties.completed.json");
-    check_shape(&of("torrents/files?hash"), "get_torrents_files.completed.json");
-    check_shape(&of("torrents/trackers?hash"), "get_torrents_trackers.completed.json");
-    check_shape(&of("torrents/webseeds?hash"), "get_torrents_webseeds.completed.json");
-    check_shape(&of("torrents/pieceStates?hash"), "get_torrents_pieceStates.completed.json");
-    check_shape(&of("torrents/pieceHashes?hash"), "get_torrents_pieceHashes.completed.json");
+    check_shape(
+        &of("torrents/properties?hash"),
+        "get_torrents_properties.completed.json",
+    );
+    check_shape(
+        &of("torrents/files?hash"),
+        "get_torrents_files.completed.json",
+    );
+    check_shape(
+        &of("torrents/trackers?hash"),
+        "get_torrents_trackers.completed.json",
+    );
+    check_shape(
+        &of("torrents/webseeds?hash"),
+        "get_torrents_webseeds.completed.json",
+    );
+    check_shape(
+        &of("torrents/pieceStates?hash"),
+        "get_torrents_pieceStates.completed.json",
+    );
+    check_shape(
+        &of("torrents/pieceHashes?hash"),
+        "get_torrents_pieceHashes.completed.json",
+    );
     check_shape(&rig.get(&sid, "torrents/tags"), "get_torrents_tags.json");
-    check_shape(&rig.get(&sid, "torrents/info?hashes=all"), "get_torrents_info.hashes_all.json");
+    check_shape(
+        &rig.get(&sid, "torrents/info?hashes=all"),
+        "get_torrents_info.hashes_all.json",
+    );
 
     // Trackers are disabled in the same words.
     let ours = of("torrents/trackers?hash").body;
@@ -344,13 +582,20 @@ fn objects_have_the_recorded_keys_and_types() {
     };
     let ours = rig.get(&sid, "sync/maindata").body;
     let theirs = golden("get_sync_maindata.full.json");
-    same(&first(&ours, "torrents"), &first(&theirs, "torrents"), "torrents");
+    same(
+        &first(&ours, "torrents"),
+        &first(&theirs, "torrents"),
+        "torrents",
+    );
     let Shape::Object(category) = first(&ours, "categories") else {
         panic!("a category is an object");
     };
     assert_eq!(category.keys().collect::<Vec<_>>(), ["name", "savePath"]);
     same(
-        &first(&format!("{{\"all\":{}}}", rig.get(&sid, "torrents/categories").body), "all"),
+        &first(
+            &format!("{{\"all\":{}}}", rig.get(&sid, "torrents/categories").body),
+            "all",
+        ),
         &Shape::Object(category),
         "categories",
     );
