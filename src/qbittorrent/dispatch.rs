@@ -101,7 +101,7 @@ pub(super) fn text(body: impl Into<Vec<u8>>) -> Answer {
     Ok(Response::text(200, body))
 }
 
-/// Answers any request below `/api/v2/`; the part after it is the path parameter `rest`.
+/// Answers any request below `/api/v2/`.
 pub fn handle(services: &Services, request: &Request) -> Response {
     let answer = answer(&services.qbittorrent, services, request);
     let mut response = answer.unwrap_or_else(|refusal| {
@@ -128,8 +128,9 @@ pub fn handle(services: &Services, request: &Request) -> Response {
 }
 
 fn answer(face: &Face, services: &Services, request: &Request) -> Answer {
-    let rest = request.path_params.get("rest").unwrap_or_default();
-    let (scope, name) = match rest.split_once('/') {
+    // The raw path: an encoded name must not reach a long call by the route of the short ones.
+    let names = request.path.strip_prefix("/api/v2/").unwrap_or_default();
+    let (scope, name) = match names.split_once('/') {
         Some((scope, name)) if is_name(scope) && is_name(name) => (scope, name),
         // The real server looks for a file of its WebUI, for which no session is needed.
         _ => return Err(Refusal::not_found()),
