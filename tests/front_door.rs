@@ -754,6 +754,46 @@ fn idle_connections_make_room_for_new_ones() {
 }
 
 #[test]
+fn stalled_readers_and_senders_make_room_for_new_ones() {
+    let world = World::with(|settings| {
+        settings.max_connections = 8;
+        settings.timeouts.send_poll = Duration::from_millis(100);
+    });
+    world.write_film(&vec![b'f'; 64 << 20]);
+    let mut crowd: Vec<_> = (0..8).map(|_| world.client()).collect();
+    for (number, client) in crowd.iter_mut().enumerate() {
+        client.send(match number % 2 {
+            0 => get("/file"),
+            _ => "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx".into(),
+        });
+    }
+    for _ in 0..8 {
+        wait_until("a place comes free", || {
+            let mut client = world.client();
+            let _ = client.stream.write_all(get("/ping").as_bytes());
+            let is_served = client
+                .reader
+                .fill_buf()
+                .is_ok_and(|bytes| bytes.starts_with(b"HTTP/1.1 200"));
+            crowd.push(client);
+            is_served
+        });
+    }
+}
+
+#[test]
+fn a_close_does_not_take_the_answer_away() {
+    let world = World::new();
+    let mut client = world.client();
+    // What follows a request that ends the connection is never read; the answer must arrive.
+    client.send(
+        "GET /big HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n\r\n".to_owned() + &get("/ping"),
+    );
+    assert_eq!(client.answer("GET").body.len(), 8_000_000);
+    assert!(client.is_ended());
+}
+
+#[test]
 fn busy_connections_stay_and_newcomers_are_told() {
     let world = World::with(|settings| settings.max_connections = 3);
     let mut busy: Vec<_> = (0..3).map(|_| world.client()).collect();

@@ -40,6 +40,8 @@ struct Generation {
     number: u64,
     directory: RunDir,
     address: SockAddr,
+    /// Whether its replacement has failed and been reported.
+    has_failed: bool,
     /// `None` once stopped.
     server: Option<Arc<tiny_http::Server>>,
 }
@@ -68,6 +70,7 @@ impl Inner {
                 number: 0,
                 directory,
                 address,
+                has_failed: false,
                 server: Some(server),
             }),
             is_stopping: AtomicBool::new(false),
@@ -164,6 +167,7 @@ impl Inner {
                 let old = current.server.replace(server);
                 current.address = address;
                 current.number = next;
+                current.has_failed = false;
                 let old_directory =
                     directory.map(|directory| std::mem::replace(&mut current.directory, directory));
                 drop(current);
@@ -175,8 +179,13 @@ impl Inner {
                 drop((old, old_directory));
             }
             Err(error) => {
+                if !std::mem::replace(&mut current.has_failed, true) {
+                    log::error!(
+                        "the inner HTTP server has ended ({reason}) and cannot start: {error}; \
+                         every request tries again"
+                    );
+                }
                 drop(current);
-                log::error!("the inner HTTP server has ended ({reason}) and cannot start: {error}");
                 std::thread::sleep(RETRY_PAUSE);
             }
         }

@@ -16,7 +16,7 @@ use super::inner::Inner;
 use super::reply::{self, Length, MAX_INLINE, REMOTE, Sent, Streamed, TICKET};
 use super::response::{Body, Response};
 use super::router::{self, Access, Route, Weight};
-use super::slots::Slots;
+use super::slots::{MAX_PARKED_BYTES, Slots};
 use super::{Method, Request};
 use crate::front::budget::{Gate, Pass};
 use crate::keys::Caller;
@@ -202,8 +202,11 @@ fn spawn_long(work: impl FnOnce() + Send + 'static) {
 }
 
 fn run<S>(app: &App<S>, route: &Route<S>, request: &Request) -> Response {
-    guarded(|| (route.handler)(&app.state, request))
-        .unwrap_or_else(|| Response::json(500, "{\"error\":\"Internal error\"}"))
+    guarded(|| (route.handler)(&app.state, request)).unwrap_or_else(internal_error)
+}
+
+fn internal_error() -> Response {
+    Response::json(500, "{\"error\":\"Internal error\"}")
 }
 
 /// `None` when `work` panics; the hook has logged it.
@@ -260,6 +263,14 @@ fn finish<S: Send + Sync + 'static>(
         }
         Body::Bytes(bytes) if bytes.len() <= MAX_INLINE => {
             reply::inline(status, &response.headers, &bytes, Sent::Body)
+        }
+        Body::Bytes(bytes) if bytes.len() as u64 > MAX_PARKED_BYTES => {
+            log::error!(
+                "{}: an answer of {} bytes is too large to hold",
+                exchange.path,
+                bytes.len()
+            );
+            return refuse(app, exchange, internal_error());
         }
         body @ (Body::Bytes(_) | Body::File(_)) => {
             let parked = Response { body, ..response };

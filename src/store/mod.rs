@@ -7,12 +7,12 @@
 //! when a state changes.
 
 mod generations;
+mod grabs;
 pub mod labels;
-mod queue;
 pub mod origins;
+mod queue;
 pub mod releases;
 pub mod shared;
-mod grabs;
 
 pub use grabs::{Added, Change, NewRow, QueueEdge};
 

@@ -7,6 +7,8 @@
 pub mod arr;
 pub mod bencode;
 pub mod content;
+pub mod fake_arr;
+pub mod fake_cdh;
 pub mod http;
 pub mod json;
 pub mod peer;
