@@ -7,9 +7,10 @@
 //! `auth/login` may wait several seconds and `torrents/add` may ask a friend: their routes must run on
 //! threads of their own ([`crate::http::Weight::Long`]); everything else is short.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use crate::app::Services;
+use crate::clock::now_unix;
 use crate::downloads::Downloads;
 use crate::http::{Body, Method, Request, Response};
 use crate::store::StoreError;
@@ -139,7 +140,7 @@ fn answer(face: &Face, services: &Services, request: &Request) -> Answer {
         return Err(Refusal::new(401, "Unauthorized"));
     }
     let instant = Instant::now();
-    let now = unix_now();
+    let now = now_unix();
     let cookie = request.cookie("SID");
     let session = match cookie {
         Some(sid) => live_session(face, services, sid, instant)?,
@@ -212,12 +213,6 @@ fn is_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-fn unix_now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
