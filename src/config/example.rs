@@ -122,14 +122,14 @@ mod tests {
         }
     }
 
-    /// To write the file anew: `cargo run -- help config > config.example.ini`.
+    /// To write the file anew: `cargo run -q -- help config > config.example.ini`.
     #[test]
     fn the_example_file_is_what_the_table_says() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.ini");
         let file = std::fs::read_to_string(path).unwrap();
         assert!(
             file == example(),
-            "run: cargo run -- help config > config.example.ini"
+            "run: cargo run -q -- help config > config.example.ini"
         );
     }
 

@@ -97,10 +97,7 @@ pub(super) fn fill<T>(
 /// Parses a value by the kind of its key and puts it where it belongs.
 fn set<T>(key: &Key<T>, draft: &mut T, text: &str, outside: &Outside<'_>) -> Result<(), Complaint> {
     if text.is_empty() {
-        return Err(Complaint::new(
-            "has no value",
-            "write one, or remove the line",
-        ));
+        return Err(no_value());
     }
     match &key.field {
         Field::Path(slot) => *slot(draft) = values::own_path(text)?,
@@ -124,6 +121,11 @@ fn set<T>(key: &Key<T>, draft: &mut T, text: &str, outside: &Outside<'_>) -> Res
     Ok(())
 }
 
+fn no_value() -> Complaint {
+    Complaint::new("has no value", "write one, or remove the line")
+}
+
+/// One `header.NAME` line.
 fn header(
     all: &mut Vec<(String, crate::secret::Secret)>,
     name: &str,
@@ -147,10 +149,7 @@ fn header(
         ));
     }
     if entry.value.is_empty() {
-        return Err(Complaint::new(
-            "has no value",
-            "write one, or remove the line",
-        ));
+        return Err(no_value());
     }
     let value = secrets::resolve(&entry.value, outside)?;
     headers::check_value(value.expose())?;

@@ -27,6 +27,7 @@ mod tests;
 
 pub use example::example;
 pub use locate::{ENVIRONMENT_VARIABLE, USUAL_PLACES, load};
+pub(crate) use nearest::nearest;
 pub use problem::{Complaint, ConfigError, MAX_PROBLEMS, Problem};
 pub use reader::{MAX_FILE_BYTES, MAX_LINE_BYTES, MAX_SECTIONS, MAX_TITLE_CHARS};
 pub use schedule::MAX_WINDOWS;

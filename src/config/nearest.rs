@@ -8,7 +8,7 @@ const MAX_COMPARED_BYTES: usize = 64;
 
 /// The nearest of `known` (the first of several), or `None` if there is nothing to choose from.
 /// The flag says whether it is near enough to be what was meant.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     unknown: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Option<(&'a str, bool)> {

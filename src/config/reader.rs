@@ -62,9 +62,9 @@ impl RawSection {
 
 /// Where entries go.
 enum Place {
-    BeforeAnySection,
-    InSection,
-    InRefusedSection,
+    Top,
+    Section,
+    Refused,
 }
 
 /// Reads a whole file.
@@ -90,7 +90,7 @@ pub(super) fn read(bytes: &[u8], problems: &mut Problems) -> Vec<RawSection> {
         return sections;
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut place = Place::BeforeAnySection;
+    let mut place = Place::Top;
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let number = index + 1;
         let text = match line_text(line) {
@@ -121,11 +121,11 @@ pub(super) fn read(bytes: &[u8], problems: &mut Problems) -> Vec<RawSection> {
                         line: number,
                         entries: Vec::new(),
                     });
-                    place = Place::InSection;
+                    place = Place::Section;
                 }
                 Err(complaint) => {
                     problems.add(number, "", complaint);
-                    place = Place::InRefusedSection;
+                    place = Place::Refused;
                 }
             }
             continue;
@@ -138,8 +138,8 @@ pub(super) fn read(bytes: &[u8], problems: &mut Problems) -> Vec<RawSection> {
             }
         };
         match (&place, sections.last_mut()) {
-            (Place::InSection, Some(section)) => section.entries.push(entry),
-            (Place::InRefusedSection, _) => {}
+            (Place::Section, Some(section)) => section.entries.push(entry),
+            (Place::Refused, _) => {}
             _ => problems.add(
                 number,
                 shown_key(&entry.key),

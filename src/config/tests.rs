@@ -262,7 +262,7 @@ jackdaw.ini:28: source: `maybe` is neither true nor false, write true or false (
 jackdaw.ini:29: path_map: `/movies` has no ->, write a path as it reports it -> where we find it, such as /movies -> /mnt/disk/movies
 jackdaw.ini:30: header.Host: the header Host is reserved, jackdaw sets it itself
 jackdaw.ini:31: [server \"Radarr\"]: the section is there twice (first in line 24), give it another title, or join the two
-jackdaw.ini:35: autoregister: [server \"Radarr\"] cannot be registered without internal_url, write internal_url = http://… into [jackdaw], as that server reaches us, or autoregister = false
+jackdaw.ini:35: autoregister: the server cannot be registered without internal_url, write internal_url = http://… into [jackdaw], as that server reaches us, or autoregister = false
 jackdaw.ini:38: url: the address has a query or a fragment, give the base address only
 jackdaw.ini:39: api_key: file: is not followed by an absolute path, write file:/absolute/path
 jackdaw.ini:40: there is text after the section head, comments stand on a line of their own";
@@ -314,7 +314,7 @@ fn servers_against_the_rest() {
     // By default there is no registration where there cannot be one.
     let config = check(
         &(downloads.to_owned() + &server("a", "")),
-        "jackdaw.ini:3: [server \"a\"]: [server \"a\"] cannot be registered without internal_url, \
+        "jackdaw.ini:3: [server \"a\"]: the server cannot be registered without internal_url, \
          write internal_url = http://… into [jackdaw], as that server reaches us, \
          or autoregister = false",
     );

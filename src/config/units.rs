@@ -74,7 +74,7 @@ pub fn show_duration(value: Duration) -> String {
         ("m", 60_000),
         ("s", 1_000),
     ] {
-        if milliseconds >= size && milliseconds % size == 0 {
+        if milliseconds >= size && milliseconds.is_multiple_of(size) {
             return format!("{}{unit}", milliseconds / size);
         }
     }
@@ -121,7 +121,7 @@ pub fn show_size(bytes: u64) -> String {
         ("MB", 1_000_000),
         ("KB", 1_000),
     ] {
-        if bytes >= size && bytes % size == 0 {
+        if bytes >= size && bytes.is_multiple_of(size) {
             return format!("{}{unit}", bytes / size);
         }
     }

@@ -241,10 +241,7 @@ fn check_servers(config: &mut Config, sections: &[&RawSection], problems: &mut P
         }
         if server.autoregister && !has_internal_url {
             let complaint = Complaint::new(
-                format!(
-                    "{} cannot be registered without internal_url",
-                    section.head()
-                ),
+                "the server cannot be registered without internal_url",
                 "write internal_url = http://… into [jackdaw], as that server reaches us, \
                  or autoregister = false",
             );

@@ -9,7 +9,12 @@
 
 use super::naming::{self, Numbering, Tags};
 use super::nfo::Nfo;
+use super::quality;
 use crate::release::{Category, Quality};
+
+/// Most characters taken from an `.nfo`'s or folder's title: with a file name of 255 bytes behind
+/// it, the release title stays below what friends accept.
+const MAX_TITLE: usize = 150;
 
 /// What is known of one video.
 #[derive(Clone, Copy, Debug)]
@@ -59,13 +64,17 @@ pub fn describe(evidence: &Evidence<'_>) -> Description {
         Category::Movies => movie(evidence),
         Category::Tv => episode(evidence),
     };
+    if described.title.chars().any(char::is_control) {
+        // From a folder's name; a file with such a name is not offered at all.
+        described.title = plain(&described.title);
+    }
     described.ids = ids(evidence);
     let nearest = evidence.release_folder().unwrap_or_default();
     let names = [described.title.as_str(), evidence.stem, nearest];
     described.quality = names
         .iter()
-        .find_map(|name| naming::quality(name, evidence.category));
-    described.group = names.iter().find_map(|name| naming::group(name));
+        .find_map(|name| quality::quality(name, evidence.category));
+    described.group = names.iter().find_map(|name| quality::group(name));
     described
 }
 
@@ -77,7 +86,7 @@ impl<'a> Evidence<'a> {
 
     /// ` Bluray-1080p`, from the file's name, unless `title` says it already.
     fn quality_words(&self, title: &str) -> String {
-        let of = |name| naming::quality(name, self.category);
+        let of = |name| quality::quality(name, self.category);
         if of(title).is_some() {
             return String::new();
         }
@@ -117,8 +126,8 @@ fn movie(evidence: &Evidence<'_>) -> Description {
     let title = movie_title(evidence);
     let from = naming::year(&title).map_or(title.len(), |(_, at)| at);
     Description {
-        languages: naming::languages(&title, from),
-        edition: naming::edition(&title, from),
+        languages: quality::languages(&title, from),
+        edition: quality::edition(&title, from),
         title,
         ..Description::default()
     }
@@ -132,16 +141,16 @@ fn movie_title(evidence: &Evidence<'_>) -> String {
     if let Some(folder) = evidence.release_folder() {
         let title = naming::without_tags(folder);
         if naming::year(&title).is_some() {
-            let quality = evidence.quality_words(&title);
-            return title + &quality;
+            let words = evidence.quality_words(&title);
+            return title + &words;
         }
     }
     if let Some(nfo) = evidence.nfo
         && let (Some(title), Some(year)) = (&nfo.title, nfo.year)
     {
         let title = format!("{} ({year})", plain(title));
-        let quality = evidence.quality_words(&title);
-        return title + &quality;
+        let words = evidence.quality_words(&title);
+        return title + &words;
     }
     stem.to_owned()
 }
@@ -177,6 +186,7 @@ fn episode(evidence: &Evidence<'_>) -> Description {
     let series = evidence
         .show
         .and_then(|show| show.title.as_deref().map(plain))
+        .filter(|title| !title.is_empty())
         .or(own.clone())
         .or(folder);
     let title = match (&source, &series) {
@@ -193,8 +203,8 @@ fn episode(evidence: &Evidence<'_>) -> Description {
             if episodes.is_empty() {
                 title.extend(air_date.iter().map(|date| format!(" {date}")));
             }
-            let quality = evidence.quality_words(&title);
-            title + &quality
+            let words = evidence.quality_words(&title);
+            title + &words
         }
         _ => evidence.stem.to_owned(),
     };
@@ -203,7 +213,7 @@ fn episode(evidence: &Evidence<'_>) -> Description {
         .or_else(|| naming::air_date(&title).map(|(_, at)| at))
         .unwrap_or(title.len());
     Description {
-        languages: naming::languages(&title, from),
+        languages: quality::languages(&title, from),
         title,
         episodes,
         air_date,
@@ -272,7 +282,7 @@ fn series_folder(evidence: &Evidence<'_>) -> Option<String> {
         .filter(|words| !words.is_empty())
 }
 
-/// A title from an `.nfo`, fit for a release name: no control characters, no slashes, no runs of
+/// A title fit for a release name: no control characters, no slashes, no runs of
 /// spaces.
 fn plain(title: &str) -> String {
     let spaced: String = title
@@ -282,7 +292,7 @@ fn plain(title: &str) -> String {
             '/' | '\\' => ' ',
             c => c,
         })
-        .take(200)
+        .take(MAX_TITLE)
         .collect();
     let words: Vec<&str> = spaced.split_whitespace().collect();
     words.join(" ")
@@ -333,6 +343,32 @@ mod tests {
             &[],
             "The Matrix (1999) {imdb-tt0133093} [Bluray-1080p]",
         );
+    }
+
+    #[test]
+    fn titles_are_fit_for_friends() {
+        let folders = ["The\u{1}Matrix\n(1999)"];
+        let found = describe(&evidence(Category::Movies, "m", &folders));
+        assert_eq!(found.title, "The Matrix (1999)");
+        let show = Nfo {
+            title: Some("\u{1f600}".repeat(1000)),
+            ..Nfo::default()
+        };
+        let stem = format!("S01E02 {}", "x".repeat(244));
+        let long = Evidence {
+            show: Some(&show),
+            ..evidence(Category::Tv, &stem, &[])
+        };
+        assert!(describe(&long).title.len() <= crate::peer::wire::MAX_NAME);
+        let blank = Nfo {
+            title: Some("//".into()),
+            ..Nfo::default()
+        };
+        let blank = Evidence {
+            show: Some(&blank),
+            ..evidence(Category::Tv, "S01E02", &["Show"])
+        };
+        assert_eq!(describe(&blank).title, "Show - S01E02");
     }
 
     #[test]

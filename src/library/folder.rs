@@ -18,9 +18,9 @@ use super::describe::{Description, Evidence, describe};
 use super::nfo::{self, Nfo};
 use super::walk::{self, Folder, Listing, Skipped, Video};
 use super::{Offer, Source, SourceError};
-use crate::config;
 use crate::release::{Category, Release};
 use crate::secret::{digest, hex};
+use crate::{clock, config};
 
 /// A file that was modified less than this ago may still be growing: copies write at least once a
 /// minute even on slow disks.
@@ -206,7 +206,7 @@ impl FolderSource {
             series_title: described.series,
             season: None,
             episode: None,
-            publish_date: Some(iso8601(added)),
+            publish_date: Some(clock::iso8601(unix(added))),
             air_date: described.air_date,
         };
         if described.episodes.is_empty() {
@@ -322,30 +322,10 @@ fn connector(title: &str) -> String {
     format!("folder-{}-{hash}", slug.trim_matches('-'))
 }
 
-/// `2024-05-01T10:00:00Z`; times before 1970 count as 1970.
-fn iso8601(time: SystemTime) -> String {
-    let seconds = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days since 0000-03-01, so that the leap day ends a year: 400 years are 146,097 days, of
-    // which each group of 1461 has one leap day, except three of four centuries.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // Months from March have 30.6 days on average: 153 days in five.
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = (month_from_march + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+/// Unix seconds; times before 1970 count as 1970.
+fn unix(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 
 mod describe;
 pub mod folder;
-mod naming;
+pub mod naming;
 mod nfo;
+mod quality;
 mod walk;
 
 use std::fmt;

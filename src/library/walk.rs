@@ -170,7 +170,7 @@ pub fn walk(
             match look(&folder.path.join(name), name, &real_root)? {
                 Found::Nothing => {}
                 Found::Nfo => listing.nfos.push(name.clone()),
-                Found::Video(video) => listing.videos.push(video),
+                Found::Video(video) => listing.videos.push(*video),
                 Found::Folder if depth == MAX_DEPTH => {
                     skipped(Skipped::TooDeep(folder.path.join(name)));
                 }
@@ -233,7 +233,7 @@ enum Found {
     Nothing,
     Folder,
     Nfo,
-    Video(Video),
+    Video(Box<Video>),
 }
 
 fn look(path: &Path, name: &str, real_root: &Path) -> io::Result<Found> {
@@ -289,11 +289,11 @@ fn look(path: &Path, name: &str, real_root: &Path) -> io::Result<Found> {
     if size == 0 || is_sample || is_extra || wire::name_problem(name).is_some() {
         return Ok(Found::Nothing);
     }
-    Ok(Found::Video(Video {
+    Ok(Found::Video(Box::new(Video {
         name: name.to_owned(),
         size,
         metadata,
-    }))
+    })))
 }
 
 fn is_absence(error: &io::Error) -> bool {

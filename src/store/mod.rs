@@ -7,9 +7,14 @@
 //! when a state changes.
 
 mod generations;
+mod grabs;
+pub mod labels;
 pub mod origins;
+mod queue;
 pub mod releases;
 pub mod shared;
+
+pub use grabs::{Added, Change, NewRow, QueueEdge};
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,358 @@
+//! Arguments as values: which command, which configuration file, what help.
+//!
+//! Pure: arguments in, [`Invocation`] or one line about the mistake out. [`COMMANDS`] is the one
+//! list of commands; help and "did you mean" are made from it. Options may stand before or behind
+//! the command. `--help` and `--version` win over everything else that is sound.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+/// A command as help shows it.
+pub struct CommandHelp {
+    /// As typed.
+    pub name: &'static str,
+    /// One line for the overview.
+    pub summary: &'static str,
+    /// The command line, without the program's name.
+    pub usage: &'static str,
+    /// What else there is to know, for its own help page.
+    pub details: &'static str,
+}
+
+/// All commands, in the order of the overview.
+pub const COMMANDS: &[CommandHelp] = &[
+    CommandHelp {
+        name: "run",
+        summary: "start jackdaw (also without a command)",
+        usage: "[run] [--config FILE]",
+        details: "Runs until SIGTERM or SIGINT. Logs to standard error.",
+    },
+    CommandHelp {
+        name: "check",
+        summary: "check the configuration and show what would run",
+        usage: "check [--config FILE]",
+        details: "Reads the configuration, reports everything that is wrong with it (exit code 2), or\n\
+                  prints what would run and what looks unintended. Starts nothing and shows no secret.",
+    },
+    CommandHelp {
+        name: "demo",
+        summary: "let two jackdaws exchange a file on this machine",
+        usage: "demo [--share DIR]",
+        details: "Starts a friend that shares DIR (default: a generated file of 256 MiB) and a consumer in a\n\
+                  temporary folder, searches, downloads, compares the bytes and shows the figures. Needs no\n\
+                  configuration and leaves nothing behind.",
+    },
+];
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// `jackdaw` or `jackdaw run`.
+    Run,
+    /// `jackdaw check`.
+    Check,
+    /// `jackdaw demo`.
+    Demo {
+        /// `--share DIR`.
+        share: Option<PathBuf>,
+    },
+    /// `--help`, `help`, with or without a topic.
+    Help(Topic),
+    /// `--version`.
+    Version,
+}
+
+/// What help is wanted about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// The overview.
+    Overview,
+    /// A command, by its place in [`COMMANDS`].
+    Command(usize),
+    /// The configuration file.
+    Config,
+}
+
+/// The whole command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// What.
+    pub command: Command,
+    /// `--config FILE`.
+    pub config: Option<PathBuf>,
+}
+
+/// A command line that means nothing: one line, what and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsageError(String);
+
+impl fmt::Display for UsageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UsageError {}
+
+/// Reads the arguments, the program's name not among them.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+    let mut parser = lexopt::Parser::from_args(arguments);
+    let mut words: Vec<String> = Vec::new();
+    let mut config = None;
+    let mut share = None;
+    let mut wants_help = false;
+    let mut wants_version = false;
+    while let Some(argument) = parser.next().map_err(|error| about(&error))? {
+        match argument {
+            Short('h') | Long("help") => wants_help = true,
+            Short('V') | Long("version") => wants_version = true,
+            Long("config") => set(&mut config, &mut parser, "--config")?,
+            Long("share") => set(&mut share, &mut parser, "--share")?,
+            Value(word) => words.push(word.to_string_lossy().into_owned()),
+            Short(letter) => return Err(unknown_option(&format!("-{letter}"))),
+            Long(name) => return Err(unknown_option(&format!("--{name}"))),
+        }
+    }
+    if words.first().is_some_and(|word| word == "help") {
+        words.remove(0);
+        wants_help = true;
+    }
+    if let Some(extra) = words.get(1) {
+        return Err(UsageError(format!(
+            "one argument too many: {}, see jackdaw --help",
+            shown(extra)
+        )));
+    }
+    let topic = match words.first() {
+        None => None,
+        Some(word) if wants_help && word == "config" => Some(Topic::Config),
+        Some(word) => Some(Topic::Command(command_number(word)?)),
+    };
+    let command = if wants_help {
+        Command::Help(topic.unwrap_or(Topic::Overview))
+    } else if wants_version {
+        Command::Version
+    } else {
+        let name = match topic {
+            Some(Topic::Command(number)) => COMMANDS[number].name,
+            _ => "run",
+        };
+        match name {
+            "check" => Command::Check,
+            "demo" => Command::Demo {
+                share: share.take(),
+            },
+            _ => Command::Run,
+        }
+    };
+    let needs_config = matches!(command, Command::Run | Command::Check);
+    if share.is_some() && needs_config {
+        return Err(UsageError(
+            "--share belongs to the command demo, see jackdaw demo --help".to_owned(),
+        ));
+    }
+    if config.is_some() && matches!(command, Command::Demo { .. }) {
+        return Err(UsageError(
+            "the demo needs no --config, see jackdaw demo --help".to_owned(),
+        ));
+    }
+    Ok(Invocation { command, config })
+}
+
+/// The value of an option that may be given once.
+fn set(
+    slot: &mut Option<PathBuf>,
+    parser: &mut lexopt::Parser,
+    option: &str,
+) -> Result<(), UsageError> {
+    let value = parser
+        .value()
+        .ok()
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| UsageError(format!("{option} needs a path behind it")))?;
+    if slot.replace(PathBuf::from(value)).is_some() {
+        return Err(UsageError(format!("{option} is given twice")));
+    }
+    Ok(())
+}
+
+fn command_number(word: &str) -> Result<usize, UsageError> {
+    COMMANDS
+        .iter()
+        .position(|command| command.name == word)
+        .ok_or_else(|| {
+            let names = COMMANDS.iter().map(|command| command.name);
+            let hint = match crate::config::nearest(word, names) {
+                Some((name, true)) => format!("did you mean {name}?"),
+                _ => "see jackdaw --help".to_owned(),
+            };
+            UsageError(format!("unknown command {}, {hint}", shown(word)))
+        })
+}
+
+fn unknown_option(option: &str) -> UsageError {
+    let known = ["--config", "--share", "--help", "--version"];
+    let hint = match crate::config::nearest(option, known) {
+        Some((name, true)) => format!("did you mean {name}?"),
+        _ => "see jackdaw --help".to_owned(),
+    };
+    UsageError(format!("unknown option {}, {hint}", shown(option)))
+}
+
+fn about(error: &lexopt::Error) -> UsageError {
+    UsageError(format!("{}, see jackdaw --help", shown(&error.to_string())))
+}
+
+/// Foreign text on one line of a terminal.
+fn shown(text: &str) -> String {
+    text.chars()
+        .take(100)
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
+/// The text of a help page.
+pub fn help(topic: Topic) -> String {
+    match topic {
+        Topic::Config => crate::config::example(),
+        Topic::Command(number) => {
+            let command = &COMMANDS[number];
+            format!(
+                "{}\n\nUsage: jackdaw {}\n\n{}\n",
+                command.summary, command.usage, command.details
+            )
+        }
+        Topic::Overview => {
+            let mut out = "\
+Friends share their media libraries through the Radarr and Sonarr they run
+
+Usage: jackdaw [COMMAND] [OPTIONS]
+
+Commands:
+"
+            .to_owned();
+            for command in COMMANDS {
+                out.push_str(&format!("  {:<8} {}\n", command.name, command.summary));
+            }
+            out.push_str(
+                "
+Options:
+  --config FILE  the configuration; else $JACKDAW_CONFIG, ./jackdaw.ini,
+                 /etc/jackdaw/jackdaw.ini, built-in defaults
+  -V, --version  print the version
+  -h, --help     print this, or help about a command: jackdaw check --help
+                 or about the configuration file: jackdaw help config
+
+Exit codes: 0 fine, 1 failure while running, 2 wrong usage or configuration
+",
+            );
+            out
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Result<Invocation, String> {
+        parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn sound_command_lines() {
+        let check = |line: &str, command: Command, config: Option<&str>| {
+            let expected = Invocation {
+                command,
+                config: config.map(PathBuf::from),
+            };
+            assert_eq!(read(line), Ok(expected), "{line}");
+        };
+        let demo = |share: Option<&str>| Command::Demo {
+            share: share.map(PathBuf::from),
+        };
+        check("", Command::Run, None);
+        check("run", Command::Run, None);
+        check("--config x.ini", Command::Run, Some("x.ini"));
+        check("--config=x.ini run", Command::Run, Some("x.ini"));
+        check("check --config x.ini", Command::Check, Some("x.ini"));
+        check("--config x.ini check", Command::Check, Some("x.ini"));
+        check("demo", demo(None), None);
+        check("demo --share /x", demo(Some("/x")), None);
+        check("--version", Command::Version, None);
+        check("-V", Command::Version, None);
+        check("run --version", Command::Version, None);
+        let help = Command::Help;
+        for line in ["--help", "-h", "help", "--help --version"] {
+            check(line, help(Topic::Overview), None);
+        }
+        for line in ["check --help", "help check", "--help check", "check -h"] {
+            check(line, help(Topic::Command(1)), None);
+        }
+        check("help config", help(Topic::Config), None);
+        check("--help config", help(Topic::Config), None);
+    }
+
+    #[test]
+    fn mistakes_get_a_hint() {
+        let check = |line: &str, expected: &str| {
+            assert_eq!(read(line), Err(expected.to_owned()), "{line}");
+        };
+        check("chekc", "unknown command chekc, did you mean check?");
+        check(
+            "frobnicate",
+            "unknown command frobnicate, see jackdaw --help",
+        );
+        check(
+            "help frobnicate",
+            "unknown command frobnicate, see jackdaw --help",
+        );
+        check("config", "unknown command config, see jackdaw --help");
+        check("run now", "one argument too many: now, see jackdaw --help");
+        check(
+            "--confg x",
+            "unknown option --confg, did you mean --config?",
+        );
+        check("-x", "unknown option -x, see jackdaw --help");
+        check("--config", "--config needs a path behind it");
+        check("--config=", "--config needs a path behind it");
+        check("--config a --config b", "--config is given twice");
+        check(
+            "run --share x",
+            "--share belongs to the command demo, see jackdaw demo --help",
+        );
+        check(
+            "demo --config x",
+            "the demo needs no --config, see jackdaw demo --help",
+        );
+        assert!(
+            read("--help=yes")
+                .unwrap_err()
+                .ends_with(", see jackdaw --help")
+        );
+    }
+
+    #[test]
+    fn help_names_every_command_and_fits_a_terminal() {
+        let overview = help(Topic::Overview);
+        for (number, command) in COMMANDS.iter().enumerate() {
+            assert!(overview.contains(&format!("\n  {} ", command.name)));
+            let page = help(Topic::Command(number));
+            assert!(page.contains(command.usage));
+            assert!(
+                page.lines().all(|line| line.chars().count() <= 100),
+                "{page}"
+            );
+        }
+        assert!(overview.lines().all(|line| line.chars().count() <= 80));
+    }
+
+    #[test]
+    fn commands_that_come_later_are_not_listed() {
+        let names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
+        assert_eq!(names, ["run", "check", "demo"]);
+    }
+}
