@@ -15,6 +15,7 @@ use crate::http::{Body, Method, Request, Response};
 use crate::keys::Keys;
 use crate::peer::Peers;
 use crate::peer::client::PeerClient;
+use crate::peer::uploads::Uploads;
 use crate::qbittorrent::{Face, handle};
 use crate::secret::{Secret, digest, random_hex};
 use crate::store::Store;
@@ -138,6 +139,7 @@ impl Rig {
             keys: Keys::with_owner(Secret::new(OWNER_KEY), Arc::clone(&store)),
             store,
             peers,
+            uploads: Arc::new(Uploads::new(8, 0, 0)),
             catalogue,
             downloads,
             qbittorrent: face,
