@@ -549,6 +549,33 @@ fn a_save_that_fails_half_way_is_finished_with_the_same_key() {
     assert!(world.owner(&key).is_some() && world.owner(&old).is_none());
 }
 
+/// The plain text of a new key dies with the process: what got it must not be taken for up to date.
+#[test]
+fn a_restart_half_way_leaves_no_dead_key_behind() {
+    let mut world = World::new("register-crash", App::Radarr);
+    world.registers(&["no results"]);
+    // A backup with older keys is restored, and the indexer cannot be saved just then.
+    for (resource, name) in [("downloadclient", "password"), ("indexer", "apiKey")] {
+        let id = world.only(resource).id;
+        world.change(resource, id, |provider| {
+            provider.fields.insert(name.into(), value("\"older\""));
+        });
+    }
+    world
+        .arr
+        .state()
+        .refuse
+        .insert(("PUT", "indexer"), "not now".into());
+    world.waits(&["not now"]);
+    assert_ne!(secret(&world.only("downloadclient"), "password"), "older");
+    world.restart();
+    world.arr.state().refuse.clear();
+    world.registers(&["no results"]);
+    let key = secret(&world.only("downloadclient"), "password");
+    assert_eq!(secret(&world.only("indexer"), "apiKey"), key);
+    assert!(world.owner(&key).is_some());
+}
+
 #[test]
 fn an_indexer_that_was_left_switched_off_half_way_is_switched_on() {
     let mut world = World::new("register-enabling", App::Sonarr);

@@ -70,6 +70,10 @@ impl Ground<'_> {
             (_, true) => None,
             (Some(key), false) => Some(key.clone()),
             (None, false) => {
+                // Should we end half-way, nobody knows which entry has which key.
+                if memory.key.take().is_some() {
+                    store.note_arr(&self.identity.title, &memory.line())?;
+                }
                 let key = store.make_arr_key(&self.identity.title, self.now_unix)?;
                 pending.key = Some(key.clone());
                 pending.client = None;
@@ -386,6 +390,9 @@ impl Ground<'_> {
             (_, true) => None,
             (Some(key), false) => Some(key.clone()),
             (None, false) => {
+                if memory.hook_key.take().is_some() {
+                    store.note_arr(&self.identity.title, &memory.line())?;
+                }
                 let key = store.make_arr_key(&self.identity.title, self.now_unix)?;
                 pending.hook = Some(key.clone());
                 Some(key)
