@@ -24,10 +24,19 @@ pub fn document(
     attributes: Attributes<'_>,
     fill: impl FnOnce(&mut Content<'_>),
 ) -> Vec<u8> {
-    let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let mut out = String::from(DECLARATION);
     Content { out: &mut out }.element(root, attributes, fill);
     out.into_bytes()
 }
+
+/// A whole document whose root holds nothing.
+pub fn empty_document(root: &'static str, attributes: Attributes<'_>) -> Vec<u8> {
+    let mut out = String::from(DECLARATION);
+    Content { out: &mut out }.empty(root, attributes);
+    out.into_bytes()
+}
+
+const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 impl Content<'_> {
     /// An element that holds elements.

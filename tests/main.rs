@@ -1,3 +1,17 @@
 //! Tests of the whole program over real sockets, in one test binary. See `support` for the harness.
 
+// A failing unwrap is a failing test, with its line.
+#![allow(clippy::unwrap_used)]
+
+mod attacks;
+mod auth;
+mod chaos;
+mod cli;
+mod demo;
+mod faults;
+mod front_door;
+mod kill;
+mod main_job;
+mod startup;
+mod stop;
 mod support;

@@ -4,7 +4,7 @@
 
 mod describe;
 pub mod folder;
-mod naming;
+pub mod naming;
 mod nfo;
 mod quality;
 mod walk;

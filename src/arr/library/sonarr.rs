@@ -1,0 +1,177 @@
+//! Sonarr's episodes, series by series.
+//!
+//! Two requests a series: `/episode` says which episodes a file holds (the file object does not),
+//! `/episodefile` describes the files. Of the first only numbers are kept, for one series at a
+//! time; the second goes by item by item. Series without files are not asked about.
+
+use super::files::Files;
+use super::record::{FileRecord, positive, titles};
+use super::titles::{self as naming, Facts, Part};
+use crate::arr::client::ArrClient;
+use crate::arr::error::ArrError;
+use crate::json;
+use crate::library::Offer;
+use crate::release::Category;
+
+/// One series of the library.
+struct Series {
+    id: u64,
+    titles: Vec<String>,
+    tvdb: Option<u64>,
+    tmdb: Option<u64>,
+    imdb: Option<String>,
+    is_daily: bool,
+}
+
+/// One episode that has a file.
+struct Episode {
+    id: u64,
+    file: u64,
+    season: u32,
+    number: u32,
+    air_date: Option<String>,
+}
+
+/// `1 + 2 n` requests for n series with files.
+pub fn scan(
+    client: &ArrClient,
+    connector: &str,
+    files: &Files,
+    sink: &mut dyn FnMut(Offer),
+) -> Result<(), ArrError> {
+    // A few hundred bytes each: a thousand series are no more than one large item.
+    let mut all = Vec::new();
+    client.each("/series", &mut |raw| all.extend(series(raw)))?;
+    for series in &all {
+        let mut episodes = Vec::new();
+        client.each(&format!("/episode?seriesId={}", series.id), &mut |raw| {
+            episodes.extend(episode(raw));
+        })?;
+        if episodes.is_empty() {
+            continue;
+        }
+        episodes.sort_by_key(|e: &Episode| (e.file, e.season, e.number, e.id));
+        let path = format!("/episodefile?seriesId={}", series.id);
+        let result = client.each(&path, &mut |raw| {
+            if let Some(file) = FileRecord::read(raw) {
+                let from = episodes.partition_point(|e| e.file < file.id);
+                let to = episodes.partition_point(|e| e.file <= file.id);
+                offers(series, &episodes[from..to], &file, connector, files, sink);
+            }
+        });
+        match result {
+            // Deleted since the list was read: nothing of it is left to share.
+            Err(ArrError::NotFound(_)) => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+fn series(raw: &str) -> Option<Series> {
+    let mut series = Series {
+        id: 0,
+        titles: Vec::new(),
+        tvdb: None,
+        tmdb: None,
+        imdb: None,
+        is_daily: false,
+    };
+    // Without statistics it is asked about: only a stated zero spares the requests.
+    let mut files = None;
+    json::fields(raw, |key, raw| match key {
+        "id" => series.id = json::as_u64(raw).unwrap_or(0),
+        "title" => {
+            if let Some(title) = json::as_string(raw) {
+                series.titles.insert(0, title.into_owned());
+            }
+        }
+        "alternateTitles" => titles(raw, &mut series.titles),
+        "tvdbId" => series.tvdb = positive(raw),
+        "tmdbId" => series.tmdb = positive(raw),
+        "imdbId" => {
+            series.imdb = json::as_string(raw)
+                .filter(|id| !id.is_empty())
+                .map(|id| id.into_owned());
+        }
+        "seriesType" => series.is_daily = raw == "\"daily\"",
+        "statistics" => {
+            json::fields(raw, |key, raw| {
+                if key == "episodeFileCount" {
+                    files = json::as_u64(raw);
+                }
+            });
+        }
+        _ => {}
+    });
+    (series.id > 0 && files != Some(0)).then_some(series)
+}
+
+fn episode(raw: &str) -> Option<Episode> {
+    let mut episode = Episode {
+        id: 0,
+        file: 0,
+        season: 0,
+        number: 0,
+        air_date: None,
+    };
+    let (mut has_season, mut has_number) = (false, false);
+    let small = |raw: &str| json::as_u64(raw).and_then(|number| u32::try_from(number).ok());
+    json::fields(raw, |key, raw| match key {
+        "id" => episode.id = json::as_u64(raw).unwrap_or(0),
+        "episodeFileId" => episode.file = json::as_u64(raw).unwrap_or(0),
+        "seasonNumber" => {
+            has_season = small(raw).is_some();
+            episode.season = small(raw).unwrap_or(0);
+        }
+        "episodeNumber" => {
+            has_number = small(raw).is_some();
+            episode.number = small(raw).unwrap_or(0);
+        }
+        "airDate" => episode.air_date = json::as_string(raw).map(|date| date.into_owned()),
+        _ => {}
+    });
+    (episode.id > 0 && episode.file > 0 && has_season && has_number).then_some(episode)
+}
+
+/// The file once for each of its episodes, all with one title and size.
+fn offers(
+    series: &Series,
+    episodes: &[Episode],
+    file: &FileRecord,
+    connector: &str,
+    files: &Files,
+    sink: &mut dyn FnMut(Offer),
+) {
+    let Some(first) = episodes.first() else {
+        return;
+    };
+    let Some((path, size)) = files.find(&file.path, file.id, file.size) else {
+        return;
+    };
+    let part = match (&first.air_date, series.is_daily, episodes.len()) {
+        (Some(day), true, 1) => Part::Day(day),
+        _ => Part::Episodes(first.season, episodes.iter().map(|e| e.number).collect()),
+    };
+    let facts = Facts {
+        titles: series.titles.iter().map(String::as_str).collect(),
+        quality: file.quality.as_ref().and_then(|q| q.name.as_deref()),
+        group: file.group.as_deref(),
+    };
+    let title = naming::episode(file.scene_name.as_deref(), file.stem(), &part, &facts);
+    for episode in episodes {
+        let id = format!("{connector}:episode:{}.{}", file.id, episode.id);
+        let mut release = file.release(id, title.clone(), Category::Tv, size);
+        release.tvdb_id = series.tvdb;
+        release.tmdb_id = series.tmdb;
+        release.imdb_id = series.imdb.clone();
+        release.series_title = series.titles.first().cloned();
+        release.season = Some(episode.season);
+        release.episode = Some(episode.number);
+        release.air_date = episode.air_date.clone();
+        sink(Offer {
+            release,
+            path: path.clone(),
+        });
+    }
+}

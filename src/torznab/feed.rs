@@ -1,0 +1,564 @@
+//! The feed: a page of items as RSS 2.0 with Torznab attributes.
+//!
+//! Only part of it is read by Sonarr and Radarr: `title`, `guid`, `pubDate` (a wrong weekday or a missing
+//! date costs the item or the whole feed), `enclosure`, and of the attributes `size`, `seeders`,
+//! `peers`, `infohash`, the volume factors, `language`, `imdb` (digits only), `tmdbid` and `tvdbid`, all in the
+//! torznab namespace. The rest serves other clients. An attribute is there only where its value is
+//! known. There is no `magneturl`: the arrs would use it instead of the stub.
+//!
+//! Enclosure URL and date of an item never change, or the arrs lose their place between two
+//! polls. What no stub can stand for (size 0, or beyond [`stub::MAX_SIZE`]) is left out. Pure.
+
+use std::time::{Duration, SystemTime};
+
+use crate::catalogue::{Item, Page};
+use crate::http::percent;
+use crate::release::hints::hints;
+use crate::release::{Category, Release, imdb_number};
+use crate::torrent::stub::{self, Infohash};
+use crate::xml::{self, Content};
+
+/// Last second of the year 9999: RFC 1123 has four digits for the year.
+const LAST_DATE: u64 = 253_402_300_799;
+
+/// Longer media info (bytes) is not looked at: an arr's has about 1 KiB.
+const MAX_MEDIA_INFO: usize = 64 * 1024;
+
+/// Characters of one descriptive attribute. They come from friends; titles are never cut.
+const MAX_ATTRIBUTE: usize = 200;
+
+/// Languages listed for one item.
+const MAX_LANGUAGES: usize = 32;
+
+/// What all items of a feed share.
+#[derive(Clone, Debug)]
+pub struct Channel<'a> {
+    /// Name of the indexer.
+    pub title: &'a str,
+    /// Our own address as the caller reaches us, no trailing slash.
+    pub base: &'a str,
+    /// Path of this feed below `base`.
+    pub path: &'a str,
+    /// The key that the caller used: enclosure URLs carry it, for nothing else is sent with them.
+    pub key: &'a str,
+    /// Place of the page in all results.
+    pub offset: u64,
+}
+
+/// The RSS document of a page. `generations[i]` is the generation of the stub that the caller would
+/// get for item i (0 where there is none).
+pub fn feed(channel: &Channel<'_>, page: &Page, generations: &[u32]) -> Vec<u8> {
+    let namespaces = [
+        ("version", "2.0"),
+        ("xmlns:atom", "http://www.w3.org/2005/Atom"),
+        (
+            "xmlns:newznab",
+            "http://www.newznab.com/DTD/2010/feeds/attributes/",
+        ),
+        ("xmlns:torznab", "http://torznab.com/schemas/2015/feed"),
+    ];
+    xml::document("rss", &namespaces, |rss| {
+        rss.element("channel", &[], |content| {
+            content.text("title", &[], channel.title);
+            content.text("description", &[], "What friends share through jackdaw");
+            content.text("link", &[], &format!("{}/", channel.base));
+            let own = format!("{}{}", channel.base, channel.path);
+            content.empty(
+                "atom:link",
+                &[
+                    ("rel", "self"),
+                    ("type", "application/rss+xml"),
+                    ("href", &own),
+                ],
+            );
+            content.empty(
+                "newznab:response",
+                &[
+                    ("offset", &channel.offset.to_string()),
+                    ("total", &page.total.to_string()),
+                ],
+            );
+            for (index, item) in page.items.iter().enumerate() {
+                if stub::is_offerable(item.release.size) {
+                    let generation = generations.get(index).copied().unwrap_or(0);
+                    content.element("item", &[], |content| {
+                        write_item(content, channel, item, generation);
+                    });
+                }
+            }
+        });
+    })
+}
+
+/// Where the stub of an item is fetched; the URL carries its own credential.
+pub fn stub_url(base: &str, key: &str, guid: &Infohash) -> String {
+    format!(
+        "{base}/torznab/download/{guid}.torrent?apikey={}",
+        percent::encode(key)
+    )
+}
+
+fn write_item(content: &mut Content<'_>, channel: &Channel<'_>, item: &Item, generation: u32) {
+    let release = &item.release;
+    let url = stub_url(channel.base, channel.key, &item.guid);
+    let size = release.size.to_string();
+    content.text("title", &[], &release.title);
+    content.text("guid", &[("isPermaLink", "false")], &item.guid.to_string());
+    content.text("pubDate", &[], &date(item.published));
+    content.text("size", &[], &size);
+    content.text("link", &[], &url);
+    content.empty(
+        "enclosure",
+        &[
+            ("url", &url),
+            ("length", &size),
+            ("type", "application/x-bittorrent"),
+        ],
+    );
+    for number in &item.categories {
+        content.text("category", &[], &number.to_string());
+    }
+    content.text("description", &[], &description(item));
+
+    let mut attribute = |name: &str, value: &str| {
+        content.empty("torznab:attr", &[("name", name), ("value", value)]);
+    };
+    for number in &item.categories {
+        attribute("category", &number.to_string());
+    }
+    attribute("size", &size);
+    attribute("files", "1");
+    attribute("seeders", &item.seeders.to_string());
+    attribute("leechers", "0");
+    attribute("peers", &item.seeders.to_string());
+    let hash = match generation {
+        0 => item.guid,
+        _ => stub::infohash(&release.title, release.size, generation),
+    };
+    attribute("infohash", &hash.to_string());
+    attribute("downloadvolumefactor", "0");
+    attribute("uploadvolumefactor", "1");
+    attribute("minimumratio", "0");
+    attribute("minimumseedtime", "0");
+    for (name, value) in ids(release) {
+        attribute(name, &value);
+    }
+    for (name, value) in details(release) {
+        // A control character may be all that a friend's word consists of.
+        let value: String = value
+            .chars()
+            .filter(|c| xml::is_allowed(*c))
+            .take(MAX_ATTRIBUTE)
+            .collect();
+        if !value.trim().is_empty() {
+            attribute(name, value.trim());
+        }
+    }
+}
+
+/// RFC 1123 in GMT.
+fn date(seconds: u64) -> String {
+    let since = Duration::from_secs(seconds.min(LAST_DATE));
+    httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + since)
+}
+
+fn description(item: &Item) -> String {
+    let friends = match item.seeders {
+        1 => "1 friend".to_owned(),
+        count => format!("{count} friends"),
+    };
+    format!("{}, offered by {friends}", item.release.filename)
+}
+
+/// Attributes that identify the film or episode. A number 0 is an arr's way to say that it knows none.
+fn ids(release: &Release) -> Vec<(&'static str, String)> {
+    let mut found = vec![(
+        "type",
+        match release.category {
+            Category::Movies => "movie".to_owned(),
+            Category::Tv => "series".to_owned(),
+        },
+    )];
+    let known = |id: Option<u64>| id.filter(|id| *id > 0);
+    if let Some(imdb) = known(release.imdb_id.as_deref().and_then(imdb_number)) {
+        // IMDb writes at least seven digits. The arrs ignore an `imdb` with "tt".
+        found.push(("imdb", format!("{imdb:07}")));
+        found.push(("imdbid", format!("tt{imdb:07}")));
+    }
+    found.extend(known(release.tmdb_id).map(|id| ("tmdbid", id.to_string())));
+    found.extend(known(release.tvdb_id).map(|id| ("tvdbid", id.to_string())));
+    found.extend(release.season.map(|season| ("season", season.to_string())));
+    found.extend(
+        release
+            .episode
+            .map(|episode| ("episode", episode.to_string())),
+    );
+    found
+}
+
+/// The arr's media info, as far as a feed has words for it.
+#[derive(Default, miniserde::Deserialize)]
+struct MediaInfo {
+    resolution: Option<String>,
+    #[serde(rename = "videoCodec")]
+    video_codec: Option<String>,
+    #[serde(rename = "audioCodec")]
+    audio_codec: Option<String>,
+    /// `eng/fre`
+    subtitles: Option<String>,
+}
+
+/// Attributes that describe the file. Values are a friend's words.
+fn details(release: &Release) -> Vec<(&'static str, String)> {
+    // What cannot be read is not known: media info is passed through from friends unchecked.
+    let media: MediaInfo = release
+        .media_info
+        .as_deref()
+        .filter(|json| json.len() <= MAX_MEDIA_INFO)
+        .and_then(|json| miniserde::json::from_str(json).ok())
+        .unwrap_or_default();
+    let hints = hints(&release.title);
+    let lines = release
+        .quality
+        .as_ref()
+        .and_then(|quality| quality.resolution)
+        .filter(|lines| *lines > 0)
+        .or(hints.resolution)
+        .map(|lines| format!("{lines}p"));
+
+    let mut found = Vec::new();
+    let mut add = |name, value: Option<String>| found.extend(value.map(|value| (name, value)));
+    add(
+        "resolution",
+        media.resolution.filter(|text| !text.is_empty()).or(lines),
+    );
+    add("video", media.video_codec);
+    add("audio", media.audio_codec);
+    for language in release.languages.iter().take(MAX_LANGUAGES) {
+        // The arrs let these replace what they read in the title, so a non-answer must not count.
+        add(
+            "language",
+            Some(language.clone()).filter(|name| name != "Unknown"),
+        );
+    }
+    add("subs", media.subtitles.map(|list| list.replace('/', ", ")));
+    add("team", release.release_group.clone());
+    add("year", hints.year.map(|year| year.to_string()));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::Quality;
+    use crate::torrent::stub::base_hash;
+
+    const TORZNAB: &str = "http://torznab.com/schemas/2015/feed";
+
+    fn item(title: &str, size: u64, category: Category, categories: &[u32]) -> Item {
+        Item {
+            guid: base_hash(title, size),
+            release: Release {
+                id: "c:movie:1".into(),
+                title: title.into(),
+                filename: "p.avi".into(),
+                category,
+                size,
+                imdb_id: None,
+                tmdb_id: None,
+                tvdb_id: None,
+                quality: None,
+                languages: Vec::new(),
+                release_group: None,
+                edition: None,
+                media_info: None,
+                series_title: None,
+                season: None,
+                episode: None,
+                publish_date: None,
+                air_date: None,
+            },
+            published: 0,
+            categories: categories.to_vec(),
+            seeders: 1,
+        }
+    }
+
+    fn channel() -> Channel<'static> {
+        Channel {
+            title: "jackdaw",
+            base: "http://jackdaw:5225/x",
+            path: "/torznab/api",
+            key: "k+y",
+            offset: 200,
+        }
+    }
+
+    fn page() -> Page {
+        let title = "The.Matrix.1999.1080p.BluRay.x264-GROUP";
+        let cats = [2000, 2040, 2050, 100_001, 100_002];
+        let mut movie = item(title, 8 << 30, Category::Movies, &cats);
+        movie.published = 1_750_000_000;
+        movie.seeders = 2;
+        movie.release.filename = "the matrix.mkv".into();
+        movie.release.imdb_id = Some("tt0133093".into());
+        movie.release.tmdb_id = Some(603);
+        movie.release.tvdb_id = Some(0);
+        movie.release.languages = vec!["English".into(), "French".into()];
+        movie.release.release_group = Some("GROUP".into());
+        movie.release.quality = Some(Quality {
+            name: Some("Bluray-1080p".into()),
+            source: Some("bluray".into()),
+            resolution: Some(1080),
+        });
+        movie.release.media_info = Some(
+            r#"{"audioBitrate":0,"audioChannels":5.1,"audioCodec":"DTS","videoCodec":"x264",
+                "resolution":"1920x1080","subtitles":"eng/fre","x":{"y":[null]}}"#
+                .into(),
+        );
+
+        let title = "Show & Tell - 2016-12-20 - Söme <\"Day\"> HDTV-720p";
+        let mut episode = item(title, 1_500_000_000, Category::Tv, &[5000, 5040, 100_001]);
+        episode.published = 1_482_192_000;
+        episode.release.filename = "show.mkv".into();
+        episode.release.imdb_id = Some("tt0115147".into());
+        episode.release.tvdb_id = Some(71256);
+        episode.release.season = Some(22);
+        episode.release.episode = Some(42);
+        episode.release.languages = vec!["Unknown".into()];
+
+        Page {
+            items: vec![
+                movie,
+                episode,
+                item("Nothing", 0, Category::Movies, &[2000]),
+                item("Plain", 1, Category::Movies, &[2000, 2020, 2030]),
+            ],
+            total: 204,
+        }
+    }
+
+    #[test]
+    fn bytes_are_golden() {
+        let expected = include_str!("../../tests/golden/torznab/feed.xml");
+        let found = String::from_utf8(feed(&channel(), &page(), &[0, 2, 0, 0])).unwrap();
+        assert_eq!(found, expected);
+    }
+
+    /// One item, as `TorznabRssParser` and its bases in Sonarr and Radarr see it.
+    struct Seen {
+        title: String,
+        guid: String,
+        published: SystemTime,
+        url: String,
+        attributes: Vec<(String, String)>,
+    }
+
+    impl Seen {
+        /// The first one counts, names without case.
+        fn attribute(&self, name: &str) -> Option<&str> {
+            self.attributes
+                .iter()
+                .find(|(found, _)| found.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.as_str())
+        }
+    }
+
+    fn read_as_the_arrs_do(feed: &[u8]) -> Vec<Seen> {
+        let text = std::str::from_utf8(feed).unwrap();
+        let document = roxmltree::Document::parse(text).unwrap();
+        let root = document.root_element();
+        assert!(!root.descendants().any(|node| node.has_tag_name("error")));
+        let channel = root
+            .children()
+            .find(|node| node.has_tag_name("channel"))
+            .unwrap();
+        channel
+            .children()
+            .filter(|node| node.has_tag_name("item"))
+            .map(|item| {
+                let one = |name: &str| {
+                    let mut found = item.children().filter(|node| node.has_tag_name(name));
+                    let node = found.next().unwrap_or_else(|| panic!("no {name}"));
+                    assert!(found.next().is_none(), "{name}");
+                    node
+                };
+                let enclosure = one("enclosure");
+                assert_eq!(
+                    enclosure.attribute("type"),
+                    Some("application/x-bittorrent")
+                );
+                // Checks the weekday too.
+                let date = one("pubDate").text().unwrap();
+                assert!(date.ends_with(" GMT"));
+                let attributes: Vec<_> = item
+                    .children()
+                    .filter(|node| node.has_tag_name((TORZNAB, "attr")))
+                    .map(|node| {
+                        let get = |name| node.attribute(name).unwrap().to_owned();
+                        (get("name"), get("value"))
+                    })
+                    .collect();
+                let seen = Seen {
+                    title: one("title").text().unwrap_or("").to_owned(),
+                    guid: one("guid").text().unwrap().to_owned(),
+                    published: httpdate::parse_http_date(date).unwrap(),
+                    url: enclosure.attribute("url").unwrap().to_owned(),
+                    attributes,
+                };
+                for name in ["size", "seeders", "peers"] {
+                    seen.attribute(name).unwrap().parse::<i64>().unwrap();
+                }
+                assert_eq!(seen.attribute("size"), enclosure.attribute("length"));
+                assert_eq!(seen.attribute("magneturl"), None);
+                assert_eq!(seen.attribute("infohash").unwrap().len(), 40);
+                seen
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_arrs_read_what_was_meant() {
+        let page = page();
+        let items = read_as_the_arrs_do(&feed(&channel(), &page, &[0, 2]));
+        let titles: Vec<&str> = items.iter().map(|item| item.title.as_str()).collect();
+        assert_eq!(
+            titles,
+            [
+                "The.Matrix.1999.1080p.BluRay.x264-GROUP",
+                "Show & Tell - 2016-12-20 - Söme <\"Day\"> HDTV-720p",
+                "Plain"
+            ]
+        );
+        let movie = &items[0];
+        assert_eq!(movie.guid, page.items[0].guid.to_string());
+        assert_eq!(
+            movie.published,
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1_750_000_000)
+        );
+        assert_eq!(
+            movie.url,
+            format!(
+                "http://jackdaw:5225/x/torznab/download/{}.torrent?apikey=k%2By",
+                movie.guid
+            )
+        );
+        for (name, value) in [
+            ("imdb", Some("0133093")),
+            ("tmdbid", Some("603")),
+            ("tvdbid", None),
+            ("language", Some("English")),
+            ("downloadvolumefactor", Some("0")),
+            ("uploadvolumefactor", Some("1")),
+        ] {
+            assert_eq!(movie.attribute(name), value, "{name}");
+        }
+        assert_eq!(items[1].attribute("language"), None);
+        // A later generation changes the hash of the stub, never guid and URL.
+        assert_eq!(items[1].guid, page.items[1].guid.to_string());
+        assert_ne!(items[1].attribute("infohash"), Some(&*items[1].guid));
+    }
+
+    #[test]
+    fn an_empty_page_is_a_feed() {
+        let bytes = feed(&channel(), &Page::default(), &[]);
+        assert!(read_as_the_arrs_do(&bytes).is_empty());
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(text.contains("<newznab:response offset=\"200\" total=\"0\"/>"));
+    }
+
+    #[test]
+    fn dates_stay_within_four_digits_of_year() {
+        let check = |seconds, expected: &str| assert_eq!(date(seconds), expected);
+        check(784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"); // the example of RFC 9110 §5.6.7
+        check(LAST_DATE, "Fri, 31 Dec 9999 23:59:59 GMT");
+        check(u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+
+    #[test]
+    fn long_and_broken_words_of_friends_are_bounded() {
+        let mut long = item("Long", 1, Category::Movies, &[2000]);
+        long.release.release_group = Some("g".repeat(MAX_ATTRIBUTE + 1));
+        long.release.languages = vec!["L".into(); MAX_LANGUAGES + 1];
+        long.release.media_info = Some(format!(
+            r#"{{"videoCodec":"x","pad":"{}"}}"#,
+            "p".repeat(MAX_MEDIA_INFO)
+        ));
+        let page = |item| Page {
+            items: vec![item],
+            total: 1,
+        };
+        let seen = &read_as_the_arrs_do(&feed(&channel(), &page(long.clone()), &[]))[0];
+        assert_eq!(seen.attribute("team").unwrap().len(), MAX_ATTRIBUTE);
+        assert_eq!(seen.attribute("video"), None);
+        let languages = seen
+            .attributes
+            .iter()
+            .filter(|(name, _)| name == "language");
+        assert_eq!(languages.count(), MAX_LANGUAGES);
+
+        for broken in [
+            "",
+            "{",
+            "[]",
+            r#"{"videoCodec":1}"#,
+            r#"{"videoCodec":null}"#,
+        ] {
+            let mut item = item("Broken", 1, Category::Movies, &[2000]);
+            item.release.media_info = Some(broken.into());
+            item.release.release_group = Some(" \u{1}".into());
+            item.release.imdb_id = Some("tt0".into());
+            let seen = &read_as_the_arrs_do(&feed(&channel(), &page(item), &[]))[0];
+            for name in ["video", "team", "imdb", "imdbid"] {
+                assert_eq!(seen.attribute(name), None, "{broken} {name}");
+            }
+        }
+    }
+
+    /// Whatever friends call their releases, the feed is well-formed and says it.
+    #[test]
+    fn any_text_gives_a_well_formed_feed() {
+        let mut seed = 0x0DDB_1A5E_5BAD_5EEDu64;
+        let mut next = move || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            seed
+        };
+        let pieces = [
+            "]]>", "<!--", "&amp;", "&#0;", "\"", "'", "<", "\u{0}", "\u{fffe}", "🐦", "\r\n",
+        ];
+        let mut text = move || -> String {
+            (0..next() % 12)
+                .map(|_| match next() % 3 {
+                    0 => pieces[(next() % pieces.len() as u64) as usize].to_owned(),
+                    1 => String::from(char::from_u32(next() as u32 % 0x11_0000).unwrap_or('x')),
+                    _ => String::from((next() % 0x80) as u8 as char),
+                })
+                .collect()
+        };
+        for _ in 0..2_000 {
+            let mut hostile = item(&text(), 1 << 20, Category::Tv, &[5000]);
+            hostile.release.filename = text();
+            hostile.release.imdb_id = Some(text());
+            hostile.release.release_group = Some(text());
+            hostile.release.languages = vec![text(), text()];
+            hostile.release.media_info = Some(format!(r#"{{"videoCodec":"{}"}}"#, text()));
+            let title = hostile.release.title.clone();
+            let (name, key) = (text(), text());
+            let channel = Channel {
+                title: &name,
+                key: &key,
+                ..channel()
+            };
+            let page = Page {
+                items: vec![hostile],
+                total: 1,
+            };
+            let seen = &read_as_the_arrs_do(&feed(&channel, &page, &[]))[0];
+            let kept: String = title.chars().filter(|c| xml::is_allowed(*c)).collect();
+            assert_eq!(seen.title, kept);
+            assert!(seen.url.is_ascii());
+        }
+    }
+}

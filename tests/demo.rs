@@ -1,0 +1,41 @@
+//! `jackdaw demo`, the README's first command.
+
+use std::process::Command;
+
+use crate::support::Home;
+use crate::support::content::Content;
+use crate::support::process::{BINARY, run_command};
+
+#[test]
+fn a_shared_folder_arrives() {
+    let home = Home::new("demo");
+    let temporary = home.dir("tmp");
+    let name = "Night.of.the.Living.Dead.1968.720p.BluRay.x264-GROUP";
+    Content::new(31, 5_000_003).write(&home.join(&format!("share/{name}.mkv")));
+    let mut command = Command::new(BINARY);
+    command
+        .args(["demo", "--share"])
+        .arg(home.join("share"))
+        .env("TMPDIR", &temporary)
+        .current_dir(home.path());
+    let ended = run_command(command);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for word in [name, "verified", "MiB/s", "peak memory"] {
+        assert!(ended.stdout.contains(word), "{word}: {}", ended.stdout);
+    }
+    let left = std::fs::read_dir(&temporary).unwrap().count();
+    assert_eq!(left, 0, "the temporary home is removed");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    let home = Home::new("demo-missing");
+    let mut command = Command::new(BINARY);
+    command
+        .args(["demo", "--share", "nowhere"])
+        .env("TMPDIR", home.path())
+        .current_dir(home.path());
+    let ended = run_command(command);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("nowhere"), "{ended:?}");
+}
