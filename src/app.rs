@@ -170,7 +170,7 @@ impl App {
     /// Stops accepting, lets short requests finish, syncs part files.
     pub fn stop(self) {
         let App {
-            server,
+            mut server,
             scheduler,
             services,
             _lock,
@@ -241,7 +241,7 @@ fn sources(config: &Config, arrs: &[Arc<ArrClient>]) -> Vec<Arc<dyn Source>> {
     let folders = config
         .folders
         .iter()
-        .map(|folder| Arc::new(FolderSource::new(folder.clone())) as Arc<dyn Source>);
+        .map(|folder| Arc::new(FolderSource::new(folder)) as Arc<dyn Source>);
     let libraries = arrs
         .iter()
         .filter(|arr| arr.server().source)
@@ -275,11 +275,7 @@ fn rates_job(services: &Arc<Services>) -> Option<Job> {
         run: Box::new(move |now| {
             let unix = now_unix();
             let (day, minute) = zone.weekday_and_minute(unix);
-            uploads.set_rates(
-                sharing.rate.rate_at(day, minute),
-                sharing.rate_per_peer.rate_at(day, minute),
-                now,
-            );
+            uploads.follow(&sharing, day, minute, now);
             now + Duration::from_secs(MINUTE - unix % MINUTE)
         }),
     })

@@ -20,7 +20,7 @@ pub const ROUTES: &[Route<Services>] = &[
 
     // For friends.
     Route { methods: GET, pattern: "/handshake", access: Peer, weight: Short, handler: peer::serve::handshake },
-    Route { methods: GET, pattern: "/peer/search", access: Peer, weight: Short, handler: peer::serve::search },
+    Route { methods: GET, pattern: "/peer/search", access: Peer, weight: Long, handler: peer::serve::search },
     Route { methods: GET, pattern: "/peer/items/{id}", access: Peer, weight: Short, handler: peer::serve::item },
     // A sleeping disk takes seconds to open a file.
     Route { methods: GET, pattern: "/peer/items/{id}/file", access: Peer, weight: Long, handler: peer::serve::file },

@@ -69,7 +69,9 @@ fn day_in_title(title: &str) -> Option<(i64, i64, i64)> {
     let bytes = title.as_bytes();
     bytes.windows(10).enumerate().find_map(|(at, window)| {
         let alone = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
-        let ends = bytes.get(at + 10).is_none_or(|b| !b.is_ascii_alphanumeric());
+        let ends = bytes
+            .get(at + 10)
+            .is_none_or(|b| !b.is_ascii_alphanumeric());
         let separated = [4, 7]
             .iter()
             .all(|place| matches!(window[*place], b'.' | b'-' | b' ' | b'_'));

@@ -133,7 +133,10 @@ pub struct Refreshing {
 impl Drop for Refreshing {
     fn drop(&mut self) {
         let friend = self.friend;
-        self.traffic.lock().refreshing.retain(|known| *known != friend);
+        self.traffic
+            .lock()
+            .refreshing
+            .retain(|known| *known != friend);
         self.traffic.changed.notify_all();
     }
 }
@@ -227,7 +230,7 @@ impl Inner {
         if !self.traffic.begin(question, Instant::now()) {
             return;
         }
-        let mut asking = Asking {
+        let asking = Asking {
             inner: Arc::clone(self),
             question,
             is_answered: false,
@@ -237,6 +240,8 @@ impl Inner {
             .name("live-search".into())
             .stack_size(STACK)
             .spawn(move || {
+                // The whole guard moves in, not its fields one by one.
+                let mut asking = asking;
                 let inner = Arc::clone(&asking.inner);
                 match inner.read_answer(&friend, question.query, scope, deadline) {
                     Ok(()) => asking.is_answered = true,
@@ -270,8 +275,7 @@ impl Inner {
             friend.came_up(&handshake);
         }
         let on_write = |touched| self.changed(touched);
-        let mut scan =
-            Scan::of_friend(&self.store, friend.n, scope, Now::read().unix, &on_write)?;
+        let mut scan = Scan::of_friend(&self.store, friend.n, scope, Now::read().unix, &on_write)?;
         let mut items = 0u64;
         let outcome = friend.client.search(query, None, left(), &mut |release| {
             items += 1;
@@ -323,7 +327,9 @@ impl Inner {
             waited.push(Arc::clone(friend));
         }
         self.traffic.wait(deadline, |table| {
-            !waited.iter().any(|friend| table.refreshing.contains(&friend.n))
+            !waited
+                .iter()
+                .any(|friend| table.refreshing.contains(&friend.n))
         });
     }
 

@@ -145,6 +145,8 @@ pub struct SharedFile {
 
 /// What a stub request finds.
 #[derive(Clone, Debug, PartialEq)]
+// One at a time, looked at once and taken apart: a box would only be in the way.
+#[allow(clippy::large_enum_variant)]
 pub enum StubTarget {
     /// Hand out a stub for this item from this origin.
     Found(Item, Origin),
@@ -283,10 +285,13 @@ impl Inner {
                 Some(_) => None,
                 None => {
                     let count = query.count();
-                    Some(transaction.prepare_cached(&count.text)?.query_row(
-                        rusqlite::params_from_iter(&count.values),
-                        |row| row.get::<_, u64>(0),
-                    )?)
+                    Some(
+                        transaction
+                            .prepare_cached(&count.text)?
+                            .query_row(rusqlite::params_from_iter(&count.values), |row| {
+                                row.get::<_, i64>(0).map(i64::unsigned_abs)
+                            })?,
+                    )
                 }
             };
             Ok((found, items, counted))
@@ -302,15 +307,23 @@ impl Inner {
         Ok(Page { items, total })
     }
 
-    fn stub_target(&self, guid: &Infohash, now: &dyn Fn() -> Now) -> Result<StubTarget, StoreError> {
+    fn stub_target(
+        &self,
+        guid: &Infohash,
+        now: &dyn Fn() -> Now,
+    ) -> Result<StubTarget, StoreError> {
         let Some(found) = self.store.item(&guid.0)? else {
             return Ok(StubTarget::Gone);
         };
         let deadline = now().instant + STUB_PATIENCE;
         let mut fallback = None;
         for (friend, offer) in self.ranked_offers(&found, now())? {
-            let Some(item) = item(&found, friend.bit() | found.friends, &offer.their_id, &offer.record)
-            else {
+            let Some(item) = item(
+                &found,
+                friend.bit() | found.friends,
+                &offer.their_id,
+                &offer.record,
+            ) else {
                 continue;
             };
             let target = StubTarget::Found(item, origin(&friend, &offer));

@@ -195,7 +195,8 @@ mod tests {
         let mut trails = Trails::default();
         let now = Instant::now();
         let mut items: Vec<i64> = (1..=10).rev().map(|n| n * 10).collect();
-        let mut page = |items: &[i64], offset, at| read(&mut trails, items, "q", offset, revision(at), now);
+        let mut page =
+            |items: &[i64], offset, at| read(&mut trails, items, "q", offset, revision(at), now);
         assert_eq!(page(&items, 0, 0), (vec![100, 90, 80], 10));
         // Two on top, one removed that was served, one removed that was the end of the page.
         items.retain(|id| ![100, 80].contains(id));
@@ -218,7 +219,14 @@ mod tests {
         read(&mut trails, &items, "q", 0, revision(0), now);
         read(&mut trails, &items, "q", 40, revision(0), now);
         let start = trails.start("q", 50, revision(0), now);
-        assert_eq!(start, Start { below: 58, skip: 7, total: Some(100) });
+        assert_eq!(
+            start,
+            Start {
+                below: 58,
+                skip: 7,
+                total: Some(100)
+            }
+        );
         assert_eq!(trails.start("other", 50, revision(0), now).skip, 50);
     }
 
@@ -241,7 +249,10 @@ mod tests {
         let key = "x".repeat(MAX_KEY + 1);
         read(&mut trails, &items, &key, 0, revision(0), now);
         assert!(trails.trails.iter().all(|trail| trail.key != key));
-        assert_eq!(trails.start("70", 3, revision(0), now + KEPT).below, i64::MAX);
+        assert_eq!(
+            trails.start("70", 3, revision(0), now + KEPT).below,
+            i64::MAX
+        );
         assert_eq!(trails.trails.len(), 1);
     }
 }

@@ -199,7 +199,7 @@ fn take_text(input: &mut &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::testing::{episode, movie, Random};
+    use crate::catalogue::testing::{Random, episode, movie};
 
     fn full() -> Release {
         Release {
@@ -243,7 +243,10 @@ mod tests {
         let mut long = vec![VERSION, TITLE];
         leb128(&mut long, u64::MAX);
         assert_eq!(decode("x", &long), None);
-        assert_eq!(decode("x", &[[VERSION, SIZE].as_slice(), &[0x80; 11]].concat()), None);
+        assert_eq!(
+            decode("x", &[[VERSION, SIZE].as_slice(), &[0x80; 11]].concat()),
+            None
+        );
         let mut random = Random::new(1);
         for _ in 0..20_000 {
             let mut bytes = whole.clone();

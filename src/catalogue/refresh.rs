@@ -132,7 +132,13 @@ impl<'a> Scan<'a> {
         on_write: &'a dyn Fn(u64),
     ) -> Result<Scan<'a>, StoreError> {
         let last = store.last_offer()?;
-        Ok(Scan::new(store, Shelf::Offers(n, scope), now, last, on_write))
+        Ok(Scan::new(
+            store,
+            Shelf::Offers(n, scope),
+            now,
+            last,
+            on_write,
+        ))
     }
 
     /// Everything of a source of ours.
@@ -173,7 +179,12 @@ impl<'a> Scan<'a> {
         if !is_offerable(&release) {
             return;
         }
-        if path.is_none() && release.media_info.as_ref().is_some_and(|m| m.len() > MAX_MEDIA_INFO) {
+        if path.is_none()
+            && release
+                .media_info
+                .as_ref()
+                .is_some_and(|m| m.len() > MAX_MEDIA_INFO)
+        {
             release.media_info = None;
         }
         let record = record::encode(&release);
@@ -267,7 +278,10 @@ impl<'a> Scan<'a> {
                     }
                 }
                 None => {
-                    if !changed.iter().any(|other| self.shelf.is_same(other, pending)) {
+                    if !changed
+                        .iter()
+                        .any(|other| self.shelf.is_same(other, pending))
+                    {
                         changed.push(pending);
                     }
                 }
@@ -390,7 +404,10 @@ impl Inner {
 
     fn refresh_source(&self, slot: &SourceSlot, now: &dyn Fn() -> Now) -> Outcome {
         let result = Scan::of_source(&self.store, slot.n).and_then(|mut scan| {
-            match slot.source.scan(&mut |offer| scan.see(offer.release, Some(&offer.path))) {
+            match slot
+                .source
+                .scan(&mut |offer| scan.see(offer.release, Some(&offer.path)))
+            {
                 Ok(()) => scan.finish().map(Ok),
                 Err(error) => scan.abandon().map(|_| Err(error)),
             }
@@ -424,7 +441,9 @@ impl Inner {
             }
             Err(error) => {
                 if state.is_up.replace(false) != Some(false) {
-                    log::warn!("{error}; what was known of it stays shared, reading it again later");
+                    log::warn!(
+                        "{error}; what was known of it stays shared, reading it again later"
+                    );
                 }
                 state.error = Some(error);
                 Outcome::Failed
@@ -512,7 +531,8 @@ impl Inner {
             (!state.is_filled || state.etag != etag, state.is_empty)
         };
         if is_news {
-            self.store.origin_filled(friend.n, etag.as_deref(), now().unix)?;
+            self.store
+                .origin_filled(friend.n, etag.as_deref(), now().unix)?;
         }
         let mut state = friend.state();
         state.is_filled = true;
@@ -556,11 +576,15 @@ impl Inner {
                 }
             };
             self.store.forget_origin(orphan.n)?;
-            log::info!("removed the releases of {}, which is no longer configured", orphan.key);
+            log::info!(
+                "removed the releases of {}, which is no longer configured",
+                orphan.key
+            );
         }
         let due = self.tidy_due.load(Ordering::Relaxed);
         if now.unix >= due {
-            self.tidy_due.store(now.unix + TIDY_EVERY, Ordering::Relaxed);
+            self.tidy_due
+                .store(now.unix + TIDY_EVERY, Ordering::Relaxed);
             self.store
                 .purge_items(now.unix.saturating_sub(GONE_KEPT), MAX_GONE)?;
         }

@@ -98,7 +98,16 @@ mod tests {
 
     #[test]
     fn a_new_origin_settles_then_keeps_its_pace() {
-        check(900, &[(Answered, 10), (Answered, 60), (Answered, 300), (Answered, 900), (Answered, 900)]);
+        check(
+            900,
+            &[
+                (Answered, 10),
+                (Answered, 60),
+                (Answered, 300),
+                (Answered, 900),
+                (Answered, 900),
+            ],
+        );
     }
 
     #[test]
@@ -131,13 +140,23 @@ mod tests {
     fn a_list_that_becomes_empty_is_looked_at_again_soon() {
         check(
             900,
-            &[(Answered, 10), (Answered, 60), (Answered, 300), (Answered, 900), (Emptied, 10), (Answered, 60)],
+            &[
+                (Answered, 10),
+                (Answered, 60),
+                (Answered, 300),
+                (Answered, 900),
+                (Emptied, 10),
+                (Answered, 60),
+            ],
         );
     }
 
     #[test]
     fn a_short_pace_bounds_every_wait() {
-        check(5, &[(Answered, 5), (Answered, 5), (Failed, 5), (Answered, 5)]);
+        check(
+            5,
+            &[(Answered, 5), (Answered, 5), (Failed, 5), (Answered, 5)],
+        );
         check(0, &[(Answered, 1), (Failed, 1)]);
     }
 }

@@ -134,8 +134,15 @@ pub fn query(search: &Search, visible: i64) -> Option<Query> {
     }
     if ids.is_some() {
         // The plus keeps SQLite from looking each id up among the words, one by one.
-        let id = if words.is_some() { "+words.rowid" } else { "item.id" };
-        matching.push(&format!(" AND {id} IN (SELECT o.item FROM offer o WHERE 1"), []);
+        let id = if words.is_some() {
+            "+words.rowid"
+        } else {
+            "item.id"
+        };
+        matching.push(
+            &format!(" AND {id} IN (SELECT o.item FROM offer o WHERE 1"),
+            [],
+        );
         matching.append(&offers);
         matching.push(")", []);
     } else if !episodes.text.is_empty() {
@@ -151,10 +158,8 @@ pub fn query(search: &Search, visible: i64) -> Option<Query> {
     let others = sizes_and_age(search)?;
     matching.append(&others);
 
-    let is_plain = ids.is_none()
-        && episodes.text.is_empty()
-        && words.is_none()
-        && others.text.is_empty();
+    let is_plain =
+        ids.is_none() && episodes.text.is_empty() && words.is_none() && others.text.is_empty();
     let tally = is_plain.then(|| {
         let mut sql = Sql::default();
         sql.push("SELECT coalesce(sum(items), 0) FROM tally WHERE 1", []);

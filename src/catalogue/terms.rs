@@ -41,8 +41,16 @@ mod tests {
             (vec!["the", "Matrix"], None, Some("\"the\" \"Matrix\"")),
             (vec![], Some(1999), Some("title : \"1999\"")),
             (vec!["a"], Some(1999), Some("title : \"1999\" \"a\"")),
-            (vec!["AC/DC", "title:x*"], None, Some("\"AC\" \"DC\" \"title\" \"x\"")),
-            (vec!["\"", "\0", "--", "\u{301}", "(", "NEAR(a b)"], None, Some("\"NEAR\" \"a\" \"b\"")),
+            (
+                vec!["AC/DC", "title:x*"],
+                None,
+                Some("\"AC\" \"DC\" \"title\" \"x\""),
+            ),
+            (
+                vec!["\"", "\0", "--", "\u{301}", "(", "NEAR(a b)"],
+                None,
+                Some("\"NEAR\" \"a\" \"b\""),
+            ),
             (vec!["cafe\u{301}"], None, Some("\"cafe\u{301}\"")),
         ] {
             let words: Vec<String> = words.into_iter().map(str::to_owned).collect();

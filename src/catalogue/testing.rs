@@ -1,8 +1,12 @@
 //! What the tests of catalogue and store share: a database in a folder of its own, releases,
 //! random numbers that are the same each time.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use crate::release::{Category, Release};
 use crate::secret::random_hex;
@@ -85,4 +89,124 @@ impl Random {
         self.0 ^= self.0 << 17;
         self.0 % bound
     }
+}
+
+/// What a [`TinyFriend`] answers: status, extra header lines, body.
+pub(crate) type Answer = (u16, String, String);
+
+/// A friend's server: answers each request by a function of its path, and counts them.
+pub(crate) struct TinyFriend {
+    pub(crate) url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+    is_stopped: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TinyFriend {
+    /// `answer` gets path with query, and the whole request head.
+    pub(crate) fn start(
+        answer: impl Fn(&str, &str) -> Answer + Send + Sync + 'static,
+    ) -> TinyFriend {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let is_stopped = Arc::new(AtomicBool::new(false));
+        let thread = {
+            let (requests, is_stopped) = (Arc::clone(&requests), Arc::clone(&is_stopped));
+            let answer = Arc::new(answer);
+            std::thread::spawn(move || {
+                for stream in listener.incoming() {
+                    if is_stopped.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let (requests, answer) = (Arc::clone(&requests), Arc::clone(&answer));
+                    std::thread::spawn(move || serve(stream.unwrap(), &requests, &*answer));
+                }
+            })
+        };
+        TinyFriend {
+            url,
+            requests,
+            is_stopped,
+            thread: Some(thread),
+        }
+    }
+
+    /// A friend that has these releases.
+    pub(crate) fn with(releases: Vec<Release>) -> TinyFriend {
+        TinyFriend::start(move |path, _| ordinary(&releases, path))
+    }
+
+    /// Paths asked for since the last call.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        std::mem::take(&mut *self.requests.lock().unwrap())
+    }
+}
+
+impl Drop for TinyFriend {
+    fn drop(&mut self) {
+        self.is_stopped.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.url.trim_start_matches("http://"));
+        let _ = self.thread.take().unwrap().join();
+    }
+}
+
+/// What jack answers. Ids and numbers are not filtered by: a client must do that itself.
+pub(crate) fn ordinary(releases: &[Release], path: &str) -> Answer {
+    let json = |release: &Release| {
+        let mut text = String::new();
+        crate::peer::wire::write(release, &mut text);
+        text
+    };
+    if path == "/handshake" {
+        return (
+            200,
+            String::new(),
+            r#"{"name":"tiny","version":"0.1.0"}"#.into(),
+        );
+    }
+    if let Some(id) = path.strip_prefix("/peer/items/") {
+        let id = id.replace("%3A", ":");
+        return match releases.iter().find(|release| release.id == id) {
+            Some(release) => (200, String::new(), json(release)),
+            None => (404, String::new(), r#"{"error":"Not found"}"#.into()),
+        };
+    }
+    let items: Vec<String> = releases.iter().map(json).collect();
+    (
+        200,
+        String::new(),
+        format!(r#"{{"items":[{}]}}"#, items.join(",")),
+    )
+}
+
+fn serve(
+    mut stream: TcpStream,
+    requests: &Mutex<Vec<String>>,
+    answer: &dyn Fn(&str, &str) -> Answer,
+) {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => return,
+        }
+    }
+    let head = String::from_utf8(head).unwrap();
+    let path = head.split(' ').nth(1).unwrap().to_owned();
+    requests.lock().unwrap().push(path.clone());
+    let (status, headers, body) = answer(&path, &head);
+    let length = if status == 304 {
+        String::new()
+    } else {
+        format!(
+            "Content-Type: application/json\r\nContent-Length: {}\r\n",
+            body.len()
+        )
+    };
+    let _ = stream.write_all(
+        format!("HTTP/1.1 {status} X\r\n{length}{headers}Connection: close\r\n\r\n{body}")
+            .as_bytes(),
+    );
 }

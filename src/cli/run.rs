@@ -13,7 +13,11 @@ pub fn run(config: Config) -> Result<(), String> {
         .map_err(|error| format!("cannot listen for signals: {error}"))?;
     let app = App::start(config)?;
     if let Some(signal) = signals.forever().next() {
-        let name = if signal == SIGINT { "SIGINT" } else { "SIGTERM" };
+        let name = if signal == SIGINT {
+            "SIGINT"
+        } else {
+            "SIGTERM"
+        };
         log::info!("{name}: stopping");
     }
     app.stop();

@@ -6,6 +6,7 @@
 
 use rusqlite::OptionalExtension;
 
+use super::releases::{signed, unsigned};
 use super::{Store, StoreError};
 
 /// Friends in the index: their numbers are bits of a signed 64-bit column, bit 0 is not used.
@@ -66,8 +67,8 @@ impl Store {
                     },
                     key: row.get(2)?,
                     etag: row.get(3)?,
-                    filled_at: row.get(4)?,
-                    seen_at: row.get(5)?,
+                    filled_at: row.get::<_, Option<i64>>(4)?.map(unsigned),
+                    seen_at: row.get::<_, Option<i64>>(5)?.map(unsigned),
                 })
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -120,7 +121,7 @@ impl Store {
         self.writer().execute(
             "UPDATE origin SET etag = ?2, filled_at = coalesce(filled_at, ?3), seen_at = ?3
              WHERE n = ?1",
-            (n, etag, now),
+            (n, etag, signed(now)),
         )?;
         Ok(())
     }
@@ -136,8 +137,10 @@ impl Store {
 
     /// The origin answered.
     pub fn origin_seen(&self, n: i64, now: u64) -> Result<(), StoreError> {
-        self.writer()
-            .execute("UPDATE origin SET seen_at = ?2 WHERE n = ?1", (n, now))?;
+        self.writer().execute(
+            "UPDATE origin SET seen_at = ?2 WHERE n = ?1",
+            (n, signed(now)),
+        )?;
         Ok(())
     }
 

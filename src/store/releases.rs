@@ -112,7 +112,7 @@ impl ItemFound {
 
     /// Unix seconds.
     pub fn published(&self) -> u64 {
-        (self.id >> TIE_BITS).unsigned_abs()
+        unsigned(self.id >> TIE_BITS)
     }
 }
 
@@ -224,7 +224,7 @@ impl Store {
         self.read(|connection| {
             Ok(connection
                 .prepare_cached("SELECT count(*) FROM offer WHERE origin = ?1")?
-                .query_row([origin], |row| row.get(0))?)
+                .query_row([origin], |row| row.get(0).map(unsigned))?)
         })
     }
 
@@ -260,6 +260,7 @@ impl Store {
     /// Forgets items that nobody offered since `before`, and of the rest all but the newest `keep`.
     /// Writes nothing if there are none.
     pub fn purge_items(&self, before: u64, keep: u64) -> Result<u64, StoreError> {
+        let (before, keep) = (signed(before), signed(keep));
         const CONDITION: &str = "gone_at < ?1 OR id IN (
             SELECT id FROM item WHERE gone_at IS NOT NULL ORDER BY gone_at DESC LIMIT -1 OFFSET ?2)";
         let any: bool = self.read(|connection| {
@@ -284,6 +285,16 @@ impl Store {
     }
 }
 
+/// SQLite's integers have a sign; our times and counts have not, and stay far below 2^63.
+pub(super) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// The other way.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
 /// The highest row that a table with AUTOINCREMENT ever had.
 pub(super) fn last_row(connection: &Connection, table: &str) -> Result<i64, StoreError> {
     Ok(connection
@@ -303,7 +314,7 @@ struct Doc {
 /// One transaction's changes.
 struct Batch<'a> {
     transaction: &'a Transaction<'a>,
-    now: u64,
+    now: i64,
     /// By item id: FTS5 writes a segment of its own for each row that is not above the last one.
     docs: BTreeMap<i64, Doc>,
     unsettled: BTreeSet<i64>,
@@ -313,7 +324,7 @@ impl<'a> Batch<'a> {
     fn new(transaction: &'a Transaction<'a>, now: u64) -> Batch<'a> {
         Batch {
             transaction,
-            now,
+            now: signed(now),
             docs: BTreeMap::new(),
             unsettled: BTreeSet::new(),
         }
@@ -370,7 +381,7 @@ impl<'a> Batch<'a> {
     }
 
     fn remove(&mut self, id: i64) -> Result<bool, StoreError> {
-        let item = self
+        let item: Option<i64> = self
             .transaction
             .prepare_cached("DELETE FROM offer WHERE id = ?1 RETURNING item")?
             .query_row([id], |row| row.get(0))

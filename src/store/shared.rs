@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, TransactionBehavior};
 
-use super::releases::last_row;
+use super::releases::{last_row, unsigned};
 use super::{Store, StoreError};
 use crate::release::Ids;
 
@@ -181,7 +181,7 @@ impl Store {
         self.read(|connection| {
             Ok(connection
                 .prepare_cached("SELECT count(*) FROM shared WHERE source = ?1")?
-                .query_row([source], |row| row.get(0))?)
+                .query_row([source], |row| row.get(0).map(unsigned))?)
         })
     }
 
