@@ -155,13 +155,8 @@ fn page_type(content_type: &str) -> Option<String> {
         || sub.ends_with("problem");
     // Quoted in a message: only a short and plain one is a media type at all.
     let is_plain = kind.len() <= 80 && kind.bytes().all(|byte| byte.is_ascii_graphic());
-    is_page.then(|| {
-        if is_plain {
-            kind
-        } else {
-            format!("{main:.20}")
-        }
-    })
+    let shown = if is_plain { kind.as_str() } else { "a page" };
+    is_page.then(|| shown.to_owned())
 }
 
 /// A `Content-Range` of a 206.

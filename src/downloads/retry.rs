@@ -19,8 +19,12 @@ pub const PROGRESS: u64 = 1024 * 1024;
 /// Wait after trouble of our own disk: whoever mends it needs minutes, and a dying disk rest.
 const DISK_DELAY: Duration = Duration::from_secs(5 * 60);
 
-/// Wait after a write found the disk full: the queue looks for room as often.
+/// Time between two looks for room on the disk.
 pub const ROOM_DELAY: Duration = Duration::from_secs(10);
+
+/// Wait after a write found the disk full although there seemed to be room (a quota, say): the
+/// friend is not to be asked every few seconds for nothing.
+const FULL_DELAY: Duration = Duration::from_secs(15);
 
 /// Longest `Retry-After` that is obeyed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -165,7 +169,7 @@ pub fn decide(policy: &Policy, attempts: u32, gained: u64, class: Class, jitter:
         Class::Later => wait(Duration::ZERO),
         Class::NotBefore(at_least) => wait(at_least.min(MAX_RETRY_AFTER)),
         Class::Elsewhere | Class::Never => Next::Fail { attempts },
-        Class::NoRoom => Next::WaitForRoom { delay: ROOM_DELAY },
+        Class::NoRoom => Next::WaitForRoom { delay: FULL_DELAY },
         Class::Disk => Next::WaitForDisk { delay: DISK_DELAY },
         Class::Cancelled => Next::Nothing,
     }
@@ -253,7 +257,7 @@ mod tests {
         check(Class::NotBefore(Duration::MAX), wait(MAX_RETRY_AFTER));
         check(Class::Elsewhere, Next::Fail { attempts: 5 });
         check(Class::Never, Next::Fail { attempts: 5 });
-        check(Class::NoRoom, Next::WaitForRoom { delay: ROOM_DELAY });
+        check(Class::NoRoom, Next::WaitForRoom { delay: FULL_DELAY });
         check(Class::Disk, Next::WaitForDisk { delay: DISK_DELAY });
         check(Class::Cancelled, Next::Nothing);
         // Even the last attempt is not used up by our own disk.
