@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, Mode, flock};
 
 use crate::arr::client::ArrClient;
 use crate::arr::library::ArrSource;
+use crate::arr::registration::Registrar;
 use crate::catalogue::Catalogue;
 use crate::clock::{Zone, now_unix};
 use crate::config::Config;
@@ -54,6 +55,8 @@ pub struct Services {
     pub downloads: Option<Arc<Downloads>>,
     /// Sessions and limits of the qBittorrent face.
     pub qbittorrent: crate::qbittorrent::Face,
+    /// Keeps us registered in the arrs.
+    pub registrar: Arc<Registrar>,
     /// When we started.
     pub started: Instant,
 }
@@ -114,6 +117,7 @@ impl App {
             config.sharing.rate.base,
             config.sharing.rate_per_peer.base,
         ));
+        let registrar = Arc::new(Registrar::new(&config, Arc::clone(&store), &arrs));
         let services = Arc::new(Services {
             config: Arc::clone(&config),
             store,
@@ -123,6 +127,7 @@ impl App {
             catalogue,
             downloads,
             qbittorrent: crate::qbittorrent::Face::new(),
+            registrar,
             started: Instant::now(),
         });
         let scheduler = Scheduler::start(jobs(&services))
@@ -251,6 +256,13 @@ fn sources(config: &Config, arrs: &[Arc<ArrClient>]) -> Vec<Arc<dyn Source>> {
 
 fn jobs(services: &Arc<Services>) -> Vec<Job> {
     let mut jobs = Vec::new();
+    // Before the refresh, which may wait for a slow friend.
+    let registrar = Arc::clone(&services.registrar);
+    jobs.push(Job {
+        name: "registration",
+        lane: Lane::Slow,
+        run: Box::new(move |now| registrar.run_due(now)),
+    });
     let catalogue = Arc::clone(&services.catalogue);
     jobs.push(Job {
         name: "catalogue refresh",

@@ -465,7 +465,7 @@ fn lies_end_in_a_named_failure() {
     ];
     for (reason, lie) in lies {
         let lie = *lie;
-        let alice = Friend::new("alice", move |ask| lie(ask));
+        let alice = Friend::new("alice", lie);
         let consumer = Consumer::new(&[&alice]);
         let hash = consumer.grab();
         let grab = consumer.failed(&hash, reason);
