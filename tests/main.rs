@@ -10,6 +10,7 @@ mod cli;
 mod demo;
 mod faults;
 mod kill;
+mod library;
 mod main_job;
 mod startup;
 mod stop;
