@@ -19,7 +19,7 @@ CREATE TABLE key (
 
 -- One release accepted from one arr.
 CREATE TABLE grab (
-    id             INTEGER PRIMARY KEY,
+    id             INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused: it names the part file
     arr            TEXT    NOT NULL,              -- login that added it
     infohash       TEXT    NOT NULL,              -- of the stub it was given; 40 lower-case hex
     base_hash      TEXT    NOT NULL,              -- of generation 0: names (title, size)

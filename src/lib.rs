@@ -23,6 +23,7 @@ pub mod qbittorrent;
 pub mod rates;
 pub mod release;
 pub mod routes;
+pub mod scheduler;
 pub mod secret;
 pub mod store;
 pub mod sys;

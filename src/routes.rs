@@ -1,7 +1,38 @@
 //! The route table: every path that jackdaw answers, at one glance.
+//!
+//! Paths are also served below the path prefix of `internal_url`. `GET` answers `HEAD` too.
 
 use crate::app::Services;
-use crate::http::Route;
+use crate::http::{Access, Method, Route, Weight};
+use crate::{peer, qbittorrent, torznab};
+
+use Access::{Open, Peer, Qbittorrent, Torznab};
+use Weight::{Long, Short};
+
+const GET: &[Method] = &[Method::Get];
+const ANY: &[Method] = &[];
 
 /// All routes; the first match wins.
-pub const ROUTES: &[Route<Services>] = &[];
+#[rustfmt::skip]
+pub const ROUTES: &[Route<Services>] = &[
+    // For everybody.
+    Route { methods: GET, pattern: "/ping", access: Open, weight: Short, handler: peer::serve::ping },
+
+    // For friends.
+    Route { methods: GET, pattern: "/handshake", access: Peer, weight: Short, handler: peer::serve::handshake },
+    Route { methods: GET, pattern: "/peer/search", access: Peer, weight: Long, handler: peer::serve::search },
+    Route { methods: GET, pattern: "/peer/items/{id}", access: Peer, weight: Short, handler: peer::serve::item },
+    // A sleeping disk takes seconds to open a file.
+    Route { methods: GET, pattern: "/peer/items/{id}/file", access: Peer, weight: Long, handler: peer::serve::file },
+
+    // For Radarr and Sonarr: the indexer. Searches by id wait for friends.
+    Route { methods: GET, pattern: "/torznab/api", access: Torznab, weight: Long, handler: torznab::routes::api },
+    Route { methods: GET, pattern: "/api", access: Torznab, weight: Long, handler: torznab::routes::api },
+    Route { methods: GET, pattern: "/torznab/{friend}/api", access: Torznab, weight: Long, handler: torznab::routes::friend_api },
+    Route { methods: GET, pattern: "/torznab/download/{file}", access: Torznab, weight: Long, handler: torznab::routes::download },
+
+    // For Radarr and Sonarr: the download client. A wrong password and a stub URL take long.
+    Route { methods: ANY, pattern: "/api/v2/auth/login", access: Qbittorrent, weight: Long, handler: qbittorrent::handle },
+    Route { methods: ANY, pattern: "/api/v2/torrents/add", access: Qbittorrent, weight: Long, handler: qbittorrent::handle },
+    Route { methods: ANY, pattern: "/api/v2/{*rest}", access: Qbittorrent, weight: Short, handler: qbittorrent::handle },
+];

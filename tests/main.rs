@@ -9,6 +9,7 @@ mod chaos;
 mod cli;
 mod demo;
 mod faults;
+mod front_door;
 mod kill;
 mod library;
 mod main_job;

@@ -1,17 +1,52 @@
 //! The catalogue: all releases known, ours and friends'.
 //!
 //! Ours serve friends (`peer::serve`); friends' serve our arrs (`torznab`). Both are an index in
-//! SQLite, refreshed in the background; id searches also ask friends live.
+//! SQLite, refreshed in the background ([`refresh`], by [`schedule`]); id searches also ask friends
+//! live ([`live`]). A search becomes SQL in [`search`], pages hold together through [`paging`], what
+//! is known of each friend and source is in [`origins`]. One release (title and size) is one item,
+//! however many friends offer it; `store::releases` keeps it so. Nothing here knows HTTP.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::SystemTime;
+mod categories;
+mod dates;
+mod live;
+mod origins;
+mod paging;
+mod record;
+mod refresh;
+mod schedule;
+mod search;
+mod terms;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::library::{Offer, Source};
 use crate::peer::Peers;
 use crate::release::{Ids, Release};
+use crate::store::releases::{ItemFound, OfferFound};
+use crate::store::shared::SharedFound;
 use crate::store::{Store, StoreError};
-use crate::torrent::stub::Infohash;
+use crate::torrent::stub::{self, Infohash};
+
+use live::Traffic;
+use origins::{Friend, Now, Origins};
+use paging::{Revision, Seen, Trails};
+
+/// Our own releases read from the database at once while they are sent to a friend: the friend may
+/// read slowly, and nothing is held open meanwhile.
+const SHARED_PAGE: u32 = 100;
+
+/// How long one friend is asked whether it still has what a stub is for.
+const STUB_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long friends are asked for one stub in all.
+const STUB_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The episode a search wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +83,8 @@ pub struct Search {
     pub year: Option<u32>,
     /// Restricts to TV (`tvsearch`) or movies (`movie`).
     pub kind: Option<crate::release::Category>,
+    /// Who reads: the pages of two readers hold together each for itself. May be empty.
+    pub reader: String,
     /// Only this friend's offers (`/torznab/<friend>/api`).
     pub peer_id: Option<String>,
     /// Only items published after this.
@@ -115,73 +152,480 @@ pub enum StubTarget {
     Gone,
 }
 
+/// A friend or source, for the owner to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginState {
+    /// Friend's name, or `folder "Concerts"`.
+    pub name: String,
+    /// A friend; else a source of ours.
+    pub is_friend: bool,
+    /// It answered when last asked; `None`: not asked yet.
+    pub is_up: Option<bool>,
+    /// Last answer, Unix seconds.
+    pub seen_at: Option<u64>,
+    /// False once a friend has been away so long that its releases are not shown.
+    pub is_visible: bool,
+    /// Releases indexed.
+    pub releases: u64,
+    /// What went wrong last, if nothing went well since.
+    pub error: Option<String>,
+}
+
 /// The catalogue.
 pub struct Catalogue {
-    #[allow(dead_code)]
+    inner: Arc<Inner>,
+}
+
+/// What threads that ask friends share with the catalogue.
+struct Inner {
     store: Arc<Store>,
-    #[allow(dead_code)]
-    sources: Vec<Arc<dyn Source>>,
-    #[allow(dead_code)]
-    peers: Arc<Peers>,
+    origins: Origins,
+    traffic: Arc<Traffic>,
+    trails: Mutex<Trails>,
+    state: Mutex<IndexState>,
+    every: Duration,
+    hide_after: Duration,
+    /// Unix seconds.
+    tidy_due: AtomicU64,
+}
+
+/// What answers depend on.
+#[derive(Default)]
+struct IndexState {
+    revision: Revision,
+    /// Friends that were visible to the last search.
+    visible: i64,
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, IndexState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn trails(&self) -> MutexGuard<'_, Trails> {
+        self.trails.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Friends' offers changed in the database; `touched` items may have been added to answers.
+    fn changed(&self, touched: u64) {
+        let mut state = self.state();
+        state.revision.changes += 1;
+        state.revision.touched += touched;
+    }
+
+    /// Visible friends, and the state of the index among them.
+    fn visible(&self, now: Now) -> Result<(i64, Revision), StoreError> {
+        let visible = self.origins.visible(self.hide_after, now.unix);
+        let appeared = {
+            let mut state = self.state();
+            let appeared = visible & !state.visible;
+            if visible == state.visible {
+                return Ok((visible, state.revision));
+            }
+            state.visible = visible;
+            state.revision.changes += 1;
+            appeared
+        };
+        let mut touched = 0;
+        for friend in &self.origins.friends {
+            if friend.bit() & appeared != 0 {
+                touched += self.store.offer_count(friend.n)?;
+            }
+        }
+        let mut state = self.state();
+        state.revision.touched += touched;
+        Ok((visible, state.revision))
+    }
+
+    /// A page of the index, as it is.
+    fn page(&self, search: &Search, now: Now) -> Result<Page, StoreError> {
+        // The revision before the rows: rows that are newer than it only make a trail begin anew.
+        let (visible, revision) = self.visible(now)?;
+        let shown = match &search.peer_id {
+            None => visible,
+            Some(id) => {
+                let friend = self.origins.friends.iter().find(|f| f.client.id() == id);
+                visible & friend.map_or(0, |friend| friend.bit())
+            }
+        };
+        let Some(query) = search::query(search, shown) else {
+            return Ok(Page::default());
+        };
+        let key = trail_key(search);
+        let mut start = self
+            .trails()
+            .start(&key, search.offset, revision, now.instant);
+        if search.newer_than.is_some() {
+            start.total = None;
+        }
+        let (found, items, counted) = self.store.read(|connection| {
+            // One transaction: rows, their offers and their number belong together.
+            let transaction = connection.unchecked_transaction()?;
+            let page = query.page(start.below, start.skip, search.limit);
+            let found = transaction
+                .prepare_cached(&page.text)?
+                .query_map(
+                    rusqlite::params_from_iter(&page.values),
+                    ItemFound::from_row,
+                )?
+                .collect::<Result<Vec<_>, _>>()?;
+            let mut items = Vec::with_capacity(found.len());
+            for row in &found {
+                let of_item = query.representative(row.id);
+                let (id, record): (String, Vec<u8>) = transaction
+                    .prepare_cached(&of_item.text)?
+                    .query_row(rusqlite::params_from_iter(&of_item.values), |row| {
+                        Ok((row.get(0)?, row.get(1)?))
+                    })?;
+                items.extend(item(row, visible, &id, &record));
+            }
+            let counted = match start.total {
+                Some(_) => None,
+                None => {
+                    let count = query.count();
+                    Some(
+                        transaction
+                            .prepare_cached(&count.text)?
+                            .query_row(rusqlite::params_from_iter(&count.values), |row| {
+                                row.get::<_, i64>(0).map(i64::unsigned_abs)
+                            })?,
+                    )
+                }
+            };
+            Ok((found, items, counted))
+        })?;
+        let seen = Seen {
+            offset: search.offset,
+            limit: search.limit,
+            found: found.len() as u64,
+            ends: found.first().zip(found.last()).map(|(a, b)| (a.id, b.id)),
+            counted,
+        };
+        let total = self.trails().seen(&key, start, seen);
+        Ok(Page { items, total })
+    }
+
+    fn stub_target(
+        &self,
+        guid: &Infohash,
+        now: &dyn Fn() -> Now,
+    ) -> Result<StubTarget, StoreError> {
+        let Some(found) = self.store.item(&guid.0)? else {
+            return Ok(StubTarget::Gone);
+        };
+        let deadline = now().instant + STUB_PATIENCE;
+        let mut fallback = None;
+        for (friend, offer) in self.ranked_offers(&found, now())? {
+            let Some(item) = item(
+                &found,
+                friend.bit() | found.friends,
+                &offer.their_id,
+                &offer.record,
+            ) else {
+                continue;
+            };
+            let target = StubTarget::Found(item, origin(&friend, &offer));
+            let left = deadline.saturating_duration_since(now().instant);
+            if left.is_zero() || !friend.may_be_asked(now().instant) {
+                fallback.get_or_insert(target);
+                continue;
+            }
+            match self.ask_item(&friend, &offer.their_id, left.min(STUB_TIMEOUT)) {
+                Ok(Some(release)) if stub::base_hash(&release.title, release.size) == *guid => {
+                    return Ok(target);
+                }
+                // Gone for good, or another file by now under the same id.
+                Ok(_) => {
+                    log::info!(
+                        "friend {} no longer has {:?}",
+                        friend.client.name(),
+                        offer.their_id
+                    );
+                    self.store.remove_offers(&[offer.id], now().unix)?;
+                    self.changed(0);
+                    self.forget_etag(&friend)?;
+                }
+                Err(_) => {
+                    fallback.get_or_insert(target);
+                }
+            }
+        }
+        Ok(fallback.unwrap_or(StubTarget::Gone))
+    }
+
+    /// An item's offers, best friend first: one that answers, shown, and the quickest.
+    fn ranked_offers(
+        &self,
+        found: &ItemFound,
+        now: Now,
+    ) -> Result<Vec<(Arc<Friend>, OfferFound)>, StoreError> {
+        let mut offers: Vec<_> = self
+            .store
+            .offers_of_item(found.id)?
+            .into_iter()
+            .filter_map(|offer| Some((Arc::clone(self.origins.friend(offer.origin)?), offer)))
+            .collect();
+        offers.sort_by_cached_key(|(friend, _)| {
+            let is_hidden = !friend.is_visible(self.hide_after, now.unix);
+            let is_alone = !friend.may_be_asked(now.instant);
+            let state = friend.state();
+            let is_down = state.is_up == Some(false);
+            (is_hidden, is_alone, is_down, state.latency, friend.n)
+        });
+        Ok(offers)
+    }
 }
 
 impl Catalogue {
-    /// A catalogue over the given sources and friends. Rows of origins that are no longer
-    /// configured are dropped. Nothing is refreshed yet.
+    /// A catalogue over the given sources and friends. Releases of origins that are no longer
+    /// configured are hidden at once and removed by the next refreshes. Nothing is refreshed yet.
     pub fn open(
-        _store: Arc<Store>,
-        _sources: Vec<Arc<dyn Source>>,
-        _peers: Arc<Peers>,
-        _sharing: &crate::config::Sharing,
+        store: Arc<Store>,
+        sources: Vec<Arc<dyn Source>>,
+        peers: Arc<Peers>,
+        sharing: &crate::config::Sharing,
     ) -> Result<Catalogue, StoreError> {
-        todo!()
+        let origins = Origins::open(&store, sources, &peers, Instant::now())?;
+        Ok(Catalogue {
+            inner: Arc::new(Inner {
+                store,
+                origins,
+                traffic: Arc::default(),
+                trails: Mutex::default(),
+                state: Mutex::default(),
+                every: sharing.catalogue_refresh,
+                hide_after: sharing.peer_hide_after,
+                tidy_due: AtomicU64::new(0),
+            }),
+        })
     }
 
-    /// Torznab search; an id search asks friends live (deadline 5 s in all) and merges.
-    pub fn search(&self, _search: &Search) -> Result<Page, StoreError> {
-        todo!()
+    /// Reads every source and friend that is due, one after the other, and gives the time when the
+    /// next one is. For the scheduler's slow lane: a friend may take two minutes.
+    pub fn refresh_due(&self) -> Instant {
+        self.inner.refresh_due(&Now::read)
     }
 
-    /// The item of a stub URL and the best friend to fetch it from; asks that friend once, with a
-    /// short deadline, whether it still has it.
-    pub fn stub_target(&self, _guid: &Infohash) -> Result<StubTarget, StoreError> {
-        todo!()
+    /// Torznab search; an id search asks friends live (deadline 5 s in all) and merges. Any other
+    /// is answered from the index; only while a friend's list has never been read, that is waited
+    /// for, 5 s at most.
+    pub fn search(&self, search: &Search) -> Result<Page, StoreError> {
+        let inner = &self.inner;
+        let is_possible = !(search.unknown_id && search.ids.is_empty());
+        // Later pages go on in what the first one found.
+        if search.offset == 0 && is_possible {
+            if search.ids.is_empty() {
+                inner.fill_first(search, live::PATIENCE);
+            } else {
+                inner.ask_friends(search, live::PATIENCE);
+            }
+        }
+        inner.page(search, Now::read())
     }
 
-    /// Every friend's offer of this release (title and size): for failover.
-    pub fn origins(&self, _guid: &Infohash) -> Result<Vec<Origin>, StoreError> {
-        todo!()
+    /// The item of a stub URL and the best friend to fetch it from; asks that friend, with a short
+    /// deadline, whether it still has it, and the next one if not. While a friend cannot be asked,
+    /// the index is believed.
+    pub fn stub_target(&self, guid: &Infohash) -> Result<StubTarget, StoreError> {
+        self.inner.stub_target(guid, &Now::read)
+    }
+
+    /// Every friend's offer of this release (title and size), best friend first: for failover.
+    pub fn origins(&self, guid: &Infohash) -> Result<Vec<Origin>, StoreError> {
+        let Some(found) = self.inner.store.item(&guid.0)? else {
+            return Ok(Vec::new());
+        };
+        let mut origins: Vec<Origin> = Vec::new();
+        for (friend, offer) in self.inner.ranked_offers(&found, Now::read())? {
+            // The episodes of one file are one file.
+            if origins.iter().all(|o| o.peer_id != friend.client.id()) {
+                origins.push(origin(&friend, &offer));
+            }
+        }
+        Ok(origins)
     }
 
     /// Friends for caps: (100000 + n, name), n stable across restarts.
     pub fn friend_categories(&self) -> Result<Vec<(u32, String)>, StoreError> {
-        todo!()
+        Ok(self
+            .inner
+            .origins
+            .friends
+            .iter()
+            .map(|friend| (category(friend.n), friend.client.name().to_owned()))
+            .collect())
     }
 
-    /// Our own releases that match, one by one. No id: everything.
+    /// Friends and sources, in configuration order, for the owner to see.
+    pub fn origin_states(&self) -> Result<Vec<OriginState>, StoreError> {
+        let inner = &self.inner;
+        let now = Now::read().unix;
+        let mut states = Vec::new();
+        for slot in &inner.origins.sources {
+            let releases = inner.store.shared_count(slot.n)?;
+            let state = slot.state();
+            states.push(OriginState {
+                name: slot.source.name().to_owned(),
+                is_friend: false,
+                is_up: state.is_up,
+                seen_at: state.seen_at,
+                is_visible: true,
+                releases,
+                error: state.error.clone(),
+            });
+        }
+        for friend in &inner.origins.friends {
+            let releases = inner.store.offer_count(friend.n)?;
+            let is_visible = friend.is_visible(inner.hide_after, now);
+            let state = friend.state();
+            states.push(OriginState {
+                name: friend.client.name().to_owned(),
+                is_friend: true,
+                is_up: state.is_up,
+                seen_at: state.seen_at,
+                is_visible,
+                releases,
+                error: state.error.clone(),
+            });
+        }
+        Ok(states)
+    }
+
+    /// Our own releases that match, one by one. No id: everything. No lock and no transaction is
+    /// held while `each` runs, so it may be slow; its error ends the list.
     pub fn shared(
         &self,
-        _ids: &Ids,
-        _season: Option<u32>,
-        _episode: Option<u32>,
-        _each: &mut dyn FnMut(&Release) -> std::io::Result<()>,
+        ids: &Ids,
+        season: Option<u32>,
+        episode: Option<u32>,
+        each: &mut dyn FnMut(&Release) -> std::io::Result<()>,
     ) -> std::io::Result<()> {
-        todo!()
+        let mut after = 0;
+        loop {
+            let page = self
+                .inner
+                .store
+                .shared_page(ids, season, episode, after, SHARED_PAGE)
+                .map_err(std::io::Error::other)?;
+            for found in &page {
+                after = found.row;
+                if let Some(release) = self.shared_release(found) {
+                    each(&release)?;
+                }
+            }
+            if page.len() < SHARED_PAGE as usize {
+                return Ok(());
+            }
+        }
     }
 
     /// One of our own releases.
-    pub fn shared_item(&self, _id: &str) -> Result<Option<Offer>, StoreError> {
-        todo!()
+    pub fn shared_item(&self, id: &str) -> Result<Option<Offer>, StoreError> {
+        let Some(found) = self.shared_found(id)? else {
+            return Ok(None);
+        };
+        Ok(self.shared_release(&found).map(|release| Offer {
+            release,
+            path: found.path,
+        }))
     }
 
     /// File of one of our own releases; `None` also when it no longer lies under its source's
     /// roots.
-    pub fn shared_path(&self, _id: &str) -> Result<Option<SharedFile>, StoreError> {
-        todo!()
+    pub fn shared_path(&self, id: &str) -> Result<Option<SharedFile>, StoreError> {
+        let Some(found) = self.shared_found(id)? else {
+            return Ok(None);
+        };
+        let sources = &self.inner.origins.sources;
+        let Some(slot) = sources.iter().find(|slot| slot.n == found.source) else {
+            return Ok(None);
+        };
+        let roots = slot.source.roots();
+        let root = root_of(&roots, &found.path);
+        if root.is_none() && !roots.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(SharedFile {
+            root: root.map(Path::to_owned),
+            path: found.path,
+        }))
     }
 
-    /// Changes whenever a shared release does: the ETag of the whole list.
+    /// Changes whenever a shared release does: the ETag of the whole list. The same after a
+    /// restart, and with the same releases.
     pub fn shared_mark(&self) -> Result<String, StoreError> {
-        todo!()
+        let mut sha1 = sha1_smol::Sha1::new();
+        for slot in &self.inner.origins.sources {
+            sha1.update(slot.source.id().as_bytes());
+            sha1.update(&[0]);
+            sha1.update(&self.inner.store.shared_mark(slot.n)?.to_le_bytes());
+        }
+        Ok(crate::secret::hex(&sha1.digest().bytes()[..8]))
     }
+
+    fn shared_found(&self, id: &str) -> Result<Option<SharedFound>, StoreError> {
+        for slot in &self.inner.origins.sources {
+            if let Some(found) = self.inner.store.shared_by_id(slot.n, id)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The release of a row, unless its source is no longer configured.
+    fn shared_release(&self, found: &SharedFound) -> Option<Release> {
+        let sources = &self.inner.origins.sources;
+        sources.iter().find(|slot| slot.n == found.source)?;
+        record::decode(&found.id, &found.record)
+    }
+}
+
+/// The longest root that a path lies under.
+fn root_of<'a>(roots: &'a [PathBuf], path: &Path) -> Option<&'a Path> {
+    roots
+        .iter()
+        .filter(|root| path.starts_with(root))
+        .max_by_key(|root| root.as_os_str().len())
+        .map(PathBuf::as_path)
+}
+
+/// The category of friend number `n`.
+fn category(n: i64) -> u32 {
+    // Numbers of friends are below 63.
+    categories::FRIEND_BASE + u32::try_from(n).unwrap_or(0)
+}
+
+/// What pages of one search have in common. Not its age: that only moves the end.
+fn trail_key(search: &Search) -> String {
+    let common = Search {
+        newer_than: None,
+        offset: 0,
+        limit: 0,
+        ..search.clone()
+    };
+    format!("{common:?}")
+}
+
+fn origin(friend: &Friend, offer: &OfferFound) -> Origin {
+    let filename = record::decode(&offer.their_id, &offer.record).map(|release| release.filename);
+    Origin {
+        peer_id: friend.client.id().to_owned(),
+        item_id: offer.their_id.clone(),
+        filename: filename.unwrap_or_default(),
+    }
+}
+
+/// An item as the feed shows it; `None` for a record that cannot be read: an older jackdaw wrote
+/// it, and the next refresh replaces it.
+fn item(found: &ItemFound, visible: i64, id: &str, record: &[u8]) -> Option<Item> {
+    let release = record::decode(id, record)?;
+    let friends = found.friends & visible;
+    let of_friends = (1..=62).filter(|n| friends >> n & 1 == 1).map(category);
+    Some(Item {
+        guid: Infohash(found.guid),
+        release,
+        published: found.published(),
+        categories: categories::numbers(found.cats).chain(of_friends).collect(),
+        seeders: friends.count_ones(),
+    })
 }

@@ -1,387 +1,596 @@
 //! Downloads: grabs from acceptance to the finished file.
+//!
+//! This page is what the faces call; the parts are one file each: `states` (every arrow of a grab's
+//! state), `retry` (what an error means for the next attempt), `expect` (whether an answer may be
+//! believed), `names`, `layout` (where files lie), `space`, `pace` and `live` (rates and figures),
+//! `queue` (what starts when), `worker` (one run of a grab, with failover), `attempt` and `transfer`
+//! (one request and its bytes), `finish` (the way to the final name).
+//!
+//! Invariants. While bytes flow, only the part file is written: its length is the progress. Bytes of
+//! two versions of a file never meet in one part file. A grab is completed when its file has its
+//! length, its name and is on the disk, and not a moment earlier. Nothing is ever overwritten, and
+//! nothing removed that is not ours.
+//!
+//! Order: first come, first served (by place in the queue, which clients may change; forced grabs
+//! go first and do not count against `max_concurrent`). Smaller ones do not overtake: whoever asked
+//! first is watched by somebody who waits, and an arr asks for the episodes of a season in order. A
+//! grab that does not fit on the disk lets later ones pass that do.
 
-use std::sync::Arc;
+mod attempt;
+mod engine;
+mod expect;
+mod failover;
+mod finish;
+mod grab;
+mod layout;
+mod live;
+mod names;
+mod pace;
+mod queue;
+mod retry;
+mod space;
+pub(crate) mod states;
+mod transfer;
+mod worker;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
+
+pub use grab::{AddError, Grab, NewGrab, QueueMove, Scope, Selection, State, Totals};
 
 use crate::catalogue::Catalogue;
 use crate::config;
 use crate::peer::Peers;
-use crate::store::{Store, StoreError};
-use crate::torrent::stub::Infohash;
+use crate::store::{Added, Change, NewRow, QueueEdge, Store, StoreError};
+use crate::torrent::stub::{self, Infohash, Stub};
+use engine::{Desk, Engine, Origins, plain, unix_now};
+use layout::Layout;
+use live::lock;
+use pace::Pace;
+use states::Event;
 
-/// State of a grab (design: the states that only our own code moves).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Accepted; waits for a slot, for disk space or for its hours.
-    Queued,
-    /// Bytes flow.
-    Downloading,
-    /// The friend is away; a retry is scheduled.
-    Waiting,
-    /// A client paused it.
-    Paused,
-    /// The file is in place under its final name.
-    Completed,
-    /// The arr took it.
-    Imported,
-    /// Attempts used up, or a permanent error.
-    Failed,
-}
-
-/// One grab, as the store keeps it, with its live progress.
-#[derive(Clone, Debug)]
-pub struct Grab {
-    /// Row id.
-    pub id: i64,
-    /// Login that added it.
-    pub arr: String,
-    /// Infohash of the stub it was given.
-    pub infohash: Infohash,
-    /// Infohash of generation 0.
-    pub base_hash: Infohash,
-    /// Generation of the stub.
-    pub generation: u32,
-    /// Release title.
-    pub title: String,
-    /// After a rename by a client.
-    pub display_name: Option<String>,
-    /// Bytes.
-    pub size: u64,
-    /// Friend it is fetched from now.
-    pub peer_id: String,
-    /// That friend's id of the release.
-    pub item_id: String,
-    /// qBittorrent category, exact.
-    pub category: String,
-    /// Joined with `", "`, sorted.
-    pub tags: String,
-    /// State.
-    pub state: State,
-    /// Why it waits or failed.
-    pub reason: Option<String>,
-    /// Folder below `completed_path`, one component.
-    pub folder: String,
-    /// Name of the finished file, once the friend has named it.
-    pub filename: Option<String>,
-    /// Attempts made.
-    pub attempts: u32,
-    /// Unix seconds of the next attempt.
-    pub retry_at: Option<u64>,
-    /// Queue place.
-    pub position: i64,
-    /// Jumps the queue.
-    pub force_start: bool,
-    /// Bytes per second, 0 = none.
-    pub download_limit: u64,
-    /// Bytes per second, 0 = none; shown only, nothing is seeded.
-    pub upload_limit: u64,
-    /// As the arr asked.
-    pub ratio_limit: f64,
-    /// Minutes, as the arr asked.
-    pub seeding_time_limit: i64,
-    /// Minutes, as the arr asked.
-    pub inactive_seeding_time_limit: i64,
-    /// Unix seconds.
-    pub added_at: u64,
-    /// Unix seconds.
-    pub completed_at: Option<u64>,
-    /// Unix seconds.
-    pub imported_at: Option<u64>,
-    /// Live: bytes on disk.
-    pub have: u64,
-    /// Live: bytes per second over a sliding window; 0 unless downloading.
-    pub speed: u64,
-    /// Live: bytes received in all attempts since the start of the process.
-    pub received: u64,
-    /// Live: Unix seconds of the last byte, or of the add.
-    pub last_activity: u64,
-    /// Live: seconds since the last byte (or since waiting began), for `stalledDL`.
-    pub stalled_for: u64,
-}
-
-/// Whose grabs an operation may touch.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// Every grab (the owner's key).
-    All,
-    /// Those of one login.
-    Arr(String),
-}
-
-/// Which grabs a command addresses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// `all`.
-    All,
-    /// These; unknown ones are ignored.
-    Hashes(Vec<Infohash>),
-}
-
-/// What `torrents/add` asks for, once the stub has been read.
-#[derive(Clone, Debug)]
-pub struct NewGrab {
-    /// Login.
-    pub arr: String,
-    /// The torrent's bytes as uploaded.
-    pub torrent: Vec<u8>,
-    /// Category, `""` = none.
-    pub category: String,
-    /// Tags, normalised.
-    pub tags: String,
-    /// Add it paused.
-    pub paused: bool,
-    /// Jump the queue.
-    pub force_start: bool,
-    /// As asked; -2 = not given.
-    pub ratio_limit: f64,
-    /// As asked; -2 = not given.
-    pub seeding_time_limit: i64,
-    /// As asked; -2 = not given.
-    pub inactive_seeding_time_limit: i64,
-    /// Bytes per second, 0 = none.
-    pub download_limit: u64,
-    /// Display name, if the add renames.
-    pub display_name: Option<String>,
-}
-
-/// Why a grab was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddError {
-    /// Not one of our stubs (415).
-    Stub(crate::torrent::stub::StubError),
-    /// The stub names a friend that is not configured any more (503).
-    UnknownPeer(String),
-    /// Larger than `max_file_size` (415 with text: the arr must not retry).
-    TooLarge {
-        /// Bytes of the release.
-        size: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// The database or disk refused (503).
-    Unavailable(String),
-}
+/// Folder names tried before an add is refused.
+const MAX_FOLDER_NAMES: u32 = 1000;
 
 /// The download engine: queue, workers, retry, and the operations that clients call.
-/// All methods are safe to call from any thread and never wait for the network.
+/// All methods are safe to call from any thread and never wait for the network. Dropping it stops it.
 pub struct Downloads {
-    #[allow(dead_code)]
-    settings: config::Downloads,
-    #[allow(dead_code)]
-    store: Arc<Store>,
-    #[allow(dead_code)]
-    peers: Arc<Peers>,
-    #[allow(dead_code)]
-    catalogue: Arc<Catalogue>,
+    engine: Arc<Engine>,
 }
 
 impl Downloads {
     /// Checks the folder, puts grabs that were running back into the queue, starts the workers.
     /// The error is one line that names the folder and what to do.
     pub fn start(
-        _settings: config::Downloads,
-        _store: Arc<Store>,
-        _peers: Arc<Peers>,
-        _catalogue: Arc<Catalogue>,
+        settings: config::Downloads,
+        store: Arc<Store>,
+        peers: Arc<Peers>,
+        catalogue: Arc<Catalogue>,
     ) -> Result<Arc<Downloads>, String> {
-        todo!()
+        let origins: Origins = Box::new(move |guid| catalogue.origins(guid));
+        Downloads::start_with(settings, store, peers, origins)
+    }
+
+    /// [`Downloads::start`] with another way to find who else offers a release.
+    fn start_with(
+        settings: config::Downloads,
+        store: Arc<Store>,
+        peers: Arc<Peers>,
+        origins: Origins,
+    ) -> Result<Arc<Downloads>, String> {
+        let layout = Layout::open(&settings.completed_path)?;
+        let pace = Pace::new(settings.rate.clone());
+        let engine = Arc::new(Engine {
+            settings,
+            store,
+            peers,
+            origins,
+            layout,
+            pace,
+            received: AtomicU64::new(0),
+            revision: AtomicU64::new(1),
+            adding: Mutex::new(()),
+            lives: Mutex::new(HashMap::new()),
+            desk: Mutex::new(Desk::default()),
+            bell: Condvar::new(),
+            ended: Condvar::new(),
+        });
+        engine
+            .put_in_order()
+            .map_err(|error| format!("cannot go on with the downloads of the last run: {error}"))?;
+        queue::start(&engine)?;
+        Ok(Arc::new(Downloads { engine }))
     }
 
     /// Stops all transfers: part files synced, states kept. Returns within 4 s.
     pub fn stop(&self) {
-        todo!()
+        queue::stop(&self.engine);
     }
 
     /// `[downloads]`.
     pub fn settings(&self) -> &config::Downloads {
-        &self.settings
+        &self.engine.settings
     }
 
     /// Says whether [`Downloads::add`] would accept this torrent, without adding it.
-    pub fn check(&self, _torrent: &[u8]) -> Result<(), AddError> {
-        todo!()
+    pub fn check(&self, torrent: &[u8]) -> Result<(), AddError> {
+        self.vet(torrent).map(|_| ())
     }
 
     /// Accepts a grab; it is in the list when this returns. A stub that the same login added and
     /// that has not ended: accepted, and nothing changes.
-    pub fn add(&self, _new: NewGrab) -> Result<Infohash, AddError> {
-        todo!()
+    pub fn add(&self, new: NewGrab) -> Result<Infohash, AddError> {
+        let (stub, infohash) = self.vet(&new.torrent)?;
+        let unavailable = |error: StoreError| AddError::Unavailable(error.to_string());
+        let _held = lock(&self.engine.adding);
+        let folder = self.choose_folder(&stub.title)?;
+        let row = NewRow {
+            grab: Grab {
+                id: 0,
+                arr: new.arr,
+                infohash,
+                base_hash: stub::base_hash(&stub.title, stub.size),
+                generation: stub.generation,
+                title: stub.title,
+                display_name: new.display_name,
+                size: stub.size,
+                peer_id: stub.peer_id,
+                item_id: stub.item_id,
+                category: new.category,
+                tags: new.tags,
+                state: if new.paused {
+                    State::Paused
+                } else {
+                    State::Queued
+                },
+                reason: None,
+                folder,
+                filename: None,
+                attempts: 0,
+                retry_at: None,
+                position: 0,
+                force_start: new.force_start,
+                download_limit: new.download_limit,
+                upload_limit: 0,
+                ratio_limit: new.ratio_limit,
+                seeding_time_limit: new.seeding_time_limit,
+                inactive_seeding_time_limit: new.inactive_seeding_time_limit,
+                added_at: unix_now(),
+                completed_at: None,
+                imported_at: None,
+                have: 0,
+                speed: 0,
+                received: 0,
+                last_activity: 0,
+                stalled_for: 0,
+            },
+            stub: &new.torrent,
+        };
+        let added = self.engine.store.insert_grab(&row).map_err(unavailable)?;
+        match added {
+            Added::Alive => log::info!("{}: \"{}\" is here already", row.grab.arr, row.grab.title),
+            Added::Fresh { id, replaced } => {
+                if let Some(old) = replaced {
+                    self.engine.forget(old);
+                    self.engine.layout.remove_part(old, &infohash);
+                }
+                log::info!(
+                    "{}: accepted \"{}\" (grab {id})",
+                    row.grab.arr,
+                    row.grab.title
+                );
+                self.engine.touch();
+                self.engine.ring();
+            }
+        }
+        Ok(infohash)
     }
 
     /// Grabs in scope, oldest first; `category` filters exactly (`Some("")` = uncategorised).
-    pub fn list(&self, _scope: &Scope, _category: Option<&str>) -> Result<Vec<Grab>, StoreError> {
-        todo!()
+    pub fn list(&self, scope: &Scope, category: Option<&str>) -> Result<Vec<Grab>, StoreError> {
+        let mut grabs = self.engine.store.grabs(scope, category)?;
+        for grab in &mut grabs {
+            self.engine.fill(grab);
+        }
+        Ok(grabs)
     }
 
     /// One grab in scope.
-    pub fn get(&self, _scope: &Scope, _infohash: &Infohash) -> Result<Option<Grab>, StoreError> {
-        todo!()
+    pub fn get(&self, scope: &Scope, infohash: &Infohash) -> Result<Option<Grab>, StoreError> {
+        let mut grab = self.engine.store.grab(scope, infohash)?;
+        if let Some(grab) = &mut grab {
+            self.engine.fill(grab);
+        }
+        Ok(grab)
     }
 
     /// The torrent as it was added.
     pub fn torrent(
         &self,
-        _scope: &Scope,
-        _infohash: &Infohash,
+        scope: &Scope,
+        infohash: &Infohash,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        todo!()
+        self.engine.store.grab_stub(scope, infohash)
     }
 
     /// Removes grabs from the list, stops their transfers; part files always go, the finished
     /// file only with `delete_files`. A completed grab deleted so is the arr's receipt.
     pub fn delete(
         &self,
-        _scope: &Scope,
-        _which: &Selection,
-        _delete_files: bool,
+        scope: &Scope,
+        which: &Selection,
+        delete_files: bool,
     ) -> Result<(), StoreError> {
-        todo!()
+        for grab in self.engine.store.selected_grabs(scope, which)? {
+            // The row as it is now: it may have been completed in the meantime.
+            let Some(grab) = self.engine.store.delete_grab(grab.id)? else {
+                continue;
+            };
+            self.engine.forget(grab.id);
+            // A transfer that is still ending removes its part file once more.
+            self.engine.layout.remove_part(grab.id, &grab.infohash);
+            if delete_files && !grab.state.is_unfinished() {
+                self.engine
+                    .layout
+                    .remove_finished(&grab.folder, grab.filename.as_deref());
+            }
+            log::info!(
+                "{}: \"{}\" deleted (grab {})",
+                grab.arr,
+                grab.title,
+                grab.id
+            );
+        }
+        self.changed();
+        Ok(())
     }
 
     /// Pauses: takes effect within a second.
-    pub fn pause(&self, _scope: &Scope, _which: &Selection) -> Result<(), StoreError> {
-        todo!()
+    pub fn pause(&self, scope: &Scope, which: &Selection) -> Result<(), StoreError> {
+        self.advance_all(scope, which, Event::Pause, |grab| {
+            self.engine.cancel(grab.id);
+        })
     }
 
     /// Resumes paused grabs; failed ones start over with fresh attempts, keeping their part file.
-    pub fn resume(&self, _scope: &Scope, _which: &Selection) -> Result<(), StoreError> {
-        todo!()
+    pub fn resume(&self, scope: &Scope, which: &Selection) -> Result<(), StoreError> {
+        self.advance_all(scope, which, Event::Resume, |_| {})
     }
 
     /// Compares finished files with the size they must have; what is missing or wrong is
     /// downloaded again. Part files are trusted by length. Failed grabs are retried.
-    pub fn recheck(&self, _scope: &Scope, _which: &Selection) -> Result<(), StoreError> {
-        todo!()
+    pub fn recheck(&self, scope: &Scope, which: &Selection) -> Result<(), StoreError> {
+        for grab in self.engine.store.selected_grabs(scope, which)? {
+            let event = match grab.state {
+                State::Failed => Event::Resume,
+                State::Completed => {
+                    let filename = grab.filename.as_deref().unwrap_or_default();
+                    if self
+                        .engine
+                        .layout
+                        .has_finished(&grab.folder, filename, grab.size)
+                    {
+                        continue;
+                    }
+                    lock(&self.engine.lives).remove(&grab.id);
+                    Event::Missing
+                }
+                _ => continue,
+            };
+            self.advance_one(&grab, event)?;
+        }
+        self.changed();
+        Ok(())
     }
 
     /// Jumps the queue (also above `max_concurrent`), or no longer; `true` also resumes.
     pub fn set_force_start(
         &self,
-        _scope: &Scope,
-        _which: &Selection,
-        _on: bool,
+        scope: &Scope,
+        which: &Selection,
+        on: bool,
     ) -> Result<(), StoreError> {
-        todo!()
+        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        self.engine.store.set_grab_force(&ids(&grabs), on)?;
+        if on {
+            for grab in &grabs {
+                self.advance_one(grab, Event::Force)?;
+            }
+        }
+        self.changed();
+        Ok(())
     }
 
     /// Moves unfinished grabs in the queue.
     pub fn move_in_queue(
         &self,
-        _scope: &Scope,
-        _which: &Selection,
-        _to: QueueMove,
+        scope: &Scope,
+        which: &Selection,
+        to: QueueMove,
     ) -> Result<(), StoreError> {
-        todo!()
+        let mut grabs = self.engine.store.selected_grabs(scope, which)?;
+        grabs.retain(|grab| grab.state.is_unfinished());
+        grabs.sort_by_key(|grab| grab.position);
+        match to {
+            QueueMove::Top => self
+                .engine
+                .store
+                .move_grabs_to(&ids(&grabs), QueueEdge::Top)?,
+            QueueMove::Bottom => self
+                .engine
+                .store
+                .move_grabs_to(&ids(&grabs), QueueEdge::Bottom)?,
+            QueueMove::Up => {
+                for grab in &grabs {
+                    self.engine
+                        .store
+                        .move_grab_by_one(grab.id, QueueEdge::Top)?;
+                }
+            }
+            QueueMove::Down => {
+                // The last one first: the others must not run into it.
+                for grab in grabs.iter().rev() {
+                    self.engine
+                        .store
+                        .move_grab_by_one(grab.id, QueueEdge::Bottom)?;
+                }
+            }
+        }
+        self.changed();
+        Ok(())
     }
 
     /// Sets the category (the caller has checked that it exists).
     pub fn set_category(
         &self,
-        _scope: &Scope,
-        _which: &Selection,
-        _category: &str,
+        scope: &Scope,
+        which: &Selection,
+        category: &str,
     ) -> Result<(), StoreError> {
-        todo!()
+        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        self.engine
+            .store
+            .set_grab_category(&ids(&grabs), category)?;
+        self.engine.touch();
+        Ok(())
     }
 
     /// Rewrites the tags of each grab: `change` gets and returns the sorted list.
     pub fn change_tags(
         &self,
-        _scope: &Scope,
-        _which: &Selection,
-        _change: &dyn Fn(Vec<String>) -> Vec<String>,
+        scope: &Scope,
+        which: &Selection,
+        change: &dyn Fn(Vec<String>) -> Vec<String>,
     ) -> Result<(), StoreError> {
-        todo!()
+        for grab in self.engine.store.selected_grabs(scope, which)? {
+            let before = grab.tags.split(", ").filter(|tag| !tag.is_empty());
+            let mut after = change(before.map(str::to_owned).collect());
+            after.sort();
+            after.dedup();
+            let after = after.join(", ");
+            if after != grab.tags {
+                self.engine.store.set_grab_tags(grab.id, &after)?;
+            }
+        }
+        self.engine.touch();
+        Ok(())
     }
 
     /// Sets the name shown; files keep theirs.
-    pub fn rename(
-        &self,
-        _scope: &Scope,
-        _infohash: &Infohash,
-        _name: &str,
-    ) -> Result<(), StoreError> {
-        todo!()
+    pub fn rename(&self, scope: &Scope, infohash: &Infohash, name: &str) -> Result<(), StoreError> {
+        let which = Selection::Hashes(vec![*infohash]);
+        let grabs = self.engine.store.selected_grabs(scope, &which)?;
+        self.engine
+            .store
+            .set_grab_display_name(&ids(&grabs), name)?;
+        self.engine.touch();
+        Ok(())
     }
 
     /// Stores limits as asked; `None` = leave as it is.
     pub fn set_share_limits(
         &self,
-        _scope: &Scope,
-        _which: &Selection,
-        _ratio: Option<f64>,
-        _seeding_minutes: Option<i64>,
-        _inactive_minutes: Option<i64>,
+        scope: &Scope,
+        which: &Selection,
+        ratio: Option<f64>,
+        seeding_minutes: Option<i64>,
+        inactive_minutes: Option<i64>,
     ) -> Result<(), StoreError> {
-        todo!()
+        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        self.engine.store.set_grab_share_limits(
+            &ids(&grabs),
+            // The column takes no NaN: SQLite would store NULL.
+            ratio.filter(|ratio| ratio.is_finite()),
+            seeding_minutes,
+            inactive_minutes,
+        )?;
+        self.engine.touch();
+        Ok(())
     }
 
     /// Limits the download rate of each grab, bytes per second; 0 = none. Takes effect at once.
     pub fn set_download_limit(
         &self,
-        _scope: &Scope,
-        _which: &Selection,
-        _bytes_per_second: u64,
+        scope: &Scope,
+        which: &Selection,
+        bytes_per_second: u64,
     ) -> Result<(), StoreError> {
-        todo!()
+        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        self.engine
+            .store
+            .set_grab_download_limit(&ids(&grabs), bytes_per_second)?;
+        for grab in &grabs {
+            let live = lock(&self.engine.lives).get(&grab.id).cloned();
+            if let Some(live) = live {
+                lock(&live.limit).set_rate(bytes_per_second, Instant::now());
+            }
+            if let Some(run) = lock(&self.engine.desk).running.get(&grab.id) {
+                run.wake();
+            }
+        }
+        self.engine.touch();
+        Ok(())
     }
 
     /// Stores an upload limit (shown only: nothing is seeded).
     pub fn set_upload_limit(
         &self,
-        _scope: &Scope,
-        _which: &Selection,
-        _bytes_per_second: u64,
+        scope: &Scope,
+        which: &Selection,
+        bytes_per_second: u64,
     ) -> Result<(), StoreError> {
-        todo!()
+        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        self.engine
+            .store
+            .set_grab_upload_limit(&ids(&grabs), bytes_per_second)?;
+        self.engine.touch();
+        Ok(())
     }
 
     /// A global rate set by a client, on top of the configured one, until restart; 0 = none.
-    pub fn set_global_limit(&self, _bytes_per_second: u64) {
-        todo!()
+    pub fn set_global_limit(&self, bytes_per_second: u64) {
+        self.engine.pace.set_client(bytes_per_second);
+        for run in lock(&self.engine.desk).running.values() {
+            run.wake();
+        }
+        self.engine.touch();
     }
 
     /// The rate limit in force now, bytes per second; 0 = none.
     pub fn global_limit(&self) -> u64 {
-        todo!()
+        self.engine.pace.limit()
     }
 
     /// Sums over all running transfers.
     pub fn totals(&self) -> Totals {
-        todo!()
+        let running: HashSet<i64> = lock(&self.engine.desk).running.keys().copied().collect();
+        let now = Instant::now();
+        let lives = lock(&self.engine.lives);
+        Totals {
+            speed: running
+                .iter()
+                .filter_map(|id| lives.get(id))
+                .map(|live| live.speed(now))
+                .sum(),
+            received: self.engine.received.load(Relaxed),
+            running: u32::try_from(running.len()).unwrap_or(u32::MAX),
+        }
     }
 
-    /// Bytes free for us at `completed_path`.
+    /// Bytes free for us at `completed_path`: 0 when that cannot be found out.
     pub fn free_space(&self) -> u64 {
-        todo!()
+        self.engine.layout.free_space().unwrap_or(0)
     }
 
     /// A number that grows whenever anything that a list shows may have changed by other than
     /// transfer progress (for cheap change detection).
     pub fn revision(&self) -> u64 {
-        todo!()
+        self.engine.revision.load(Relaxed)
+    }
+
+    /// Remembers that the arr has taken the file of a completed grab. False: there is no such grab.
+    pub fn mark_imported(&self, scope: &Scope, infohash: &Infohash) -> Result<bool, StoreError> {
+        let Some(grab) = self.engine.store.grab(scope, infohash)? else {
+            return Ok(false);
+        };
+        Ok(self
+            .engine
+            .advance(grab.id, &plain(Event::Import))?
+            .is_some())
+    }
+
+    /// Failed grabs of a login that its arr has not been told of yet.
+    pub fn unreported_failures(&self, arr: &str) -> Result<Vec<Grab>, StoreError> {
+        self.engine.store.unreported_failures(arr)
+    }
+
+    /// Remembers that the arr was told of a failure.
+    pub fn set_failure_reported(&self, id: i64) -> Result<(), StoreError> {
+        self.engine.store.set_failure_reported(id)
+    }
+
+    fn vet(&self, torrent: &[u8]) -> Result<(Stub, Infohash), AddError> {
+        let (stub, infohash) = Stub::parse(torrent).map_err(AddError::Stub)?;
+        let limit = self.engine.settings.max_file_size;
+        if limit > 0 && stub.size > limit {
+            return Err(AddError::TooLarge {
+                size: stub.size,
+                limit,
+            });
+        }
+        if self.engine.peers.get(&stub.peer_id).is_none() {
+            return Err(AddError::UnknownPeer(stub.peer_id));
+        }
+        Ok((stub, infohash))
+    }
+
+    /// A folder name that neither a grab nor anything on the disk has. The caller holds `adding`.
+    fn choose_folder(&self, title: &str) -> Result<String, AddError> {
+        let base = names::folder_name(title);
+        for n in 1..=MAX_FOLDER_NAMES {
+            let folder = names::numbered(&base, n);
+            let is_taken = self
+                .engine
+                .store
+                .grab_folder_is_taken(&folder)
+                .map_err(|error| AddError::Unavailable(error.to_string()))?;
+            if !is_taken && self.engine.layout.is_free(&folder) {
+                return Ok(folder);
+            }
+        }
+        Err(AddError::Unavailable(format!(
+            "there are {MAX_FOLDER_NAMES} folders named like \"{base}\" in {}",
+            self.engine.layout.completed().display()
+        )))
+    }
+
+    fn advance_all(
+        &self,
+        scope: &Scope,
+        which: &Selection,
+        event: Event,
+        then: impl Fn(&Grab),
+    ) -> Result<(), StoreError> {
+        for grab in self.engine.store.selected_grabs(scope, which)? {
+            if self.advance_one(&grab, event)?.is_some() {
+                then(&grab);
+            }
+        }
+        self.changed();
+        Ok(())
+    }
+
+    /// A client's command: attempts start anew where it brings a failed grab back.
+    fn advance_one(&self, grab: &Grab, event: Event) -> Result<Option<State>, StoreError> {
+        let starts_over = matches!(grab.state, State::Failed | State::Completed);
+        let change = Change {
+            attempts: starts_over.then_some(0),
+            ..plain(event)
+        };
+        let state = self.engine.advance(grab.id, &change)?;
+        if state.is_some() {
+            lock(&self.engine.desk).due.remove(&grab.id);
+        }
+        Ok(state)
+    }
+
+    fn changed(&self) {
+        self.engine.touch();
+        self.engine.ring();
     }
 }
 
-/// Where [`Downloads::move_in_queue`] moves to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueueMove {
-    /// First.
-    Top,
-    /// Last.
-    Bottom,
-    /// One place forward.
-    Up,
-    /// One place back.
-    Down,
+impl Drop for Downloads {
+    fn drop(&mut self) {
+        self.stop();
+    }
 }
 
-/// Sums for `transfer/info`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Bytes per second.
-    pub speed: u64,
-    /// Bytes since the start of the process.
-    pub received: u64,
-    /// Grabs with a running transfer.
-    pub running: u32,
+fn ids(grabs: &[Grab]) -> Vec<i64> {
+    grabs.iter().map(|grab| grab.id).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,9 @@
 //! A large file is sent in steps. Before each, two bytes of it are probed: if they are in memory
 //! already, somebody else wants them there (another reader, a file just written) and nothing is
 //! done; if not, the step is read ahead in one go and dropped again once the send has moved on.
-//! So 50 GiB pass through a few MiB of cache, and a film that several friends fetch stays cached.
+//! So 50 GiB pass through a few MiB of cache, and what was cached before stays cached. Limit: of
+//! several readers side by side in one file each takes the others' pages for cached, so the file
+//! may stay in memory as if nothing had been advised; the kernel then reclaims it as it always does.
 //! [`Plan`] is pure and says what to do; [`Advisor`] does it and is best effort.
 
 use std::fs::File;
@@ -176,6 +178,8 @@ fn probe(file: &File, (offset, length): (u64, u64)) -> Residence {
     Residence::Cached
 }
 
+// The field is 32 bits wide on 32-bit systems.
+#[allow(clippy::useless_conversion)]
 fn total_memory() -> u64 {
     let info = rustix::system::sysinfo();
     u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit))

@@ -53,7 +53,7 @@ fn serve(conn: &Conn, shared: &Shared) -> io::Result<()> {
             return Ok(());
         }
         patience = shared.timeouts.idle;
-        if conn.begin_head(shared.table.now()).is_err() {
+        if conn.begin_arriving(shared.table.now()).is_err() {
             return Ok(());
         }
         let taken = take_request(&mut client, shared);
@@ -79,6 +79,9 @@ fn serve(conn: &Conn, shared: &Shared) -> io::Result<()> {
         exchange.client.inbox.release();
         exchange.answer(answer)?;
         if exchange.after == After::Close {
+            if client.has_unread() {
+                linger(&mut client, shared)?;
+            }
             return Ok(());
         }
     }
@@ -91,7 +94,7 @@ fn has_next(client: &mut Client<'_>, shared: &Shared, patience: Duration) -> io:
         return Ok(false);
     }
     // A stop that came before the phase was set has not seen this connection idle.
-    if shared.is_stopping.load(Ordering::Relaxed) {
+    if shared.is_stopping.load(Ordering::SeqCst) {
         return Ok(false);
     }
     match client.fill(Instant::now() + patience) {
@@ -117,9 +120,6 @@ fn take_request(client: &mut Client<'_>, shared: &Shared) -> Result<Option<Taken
             Err(error) => return gone_or_late(&error).map(|()| None),
         }
     };
-    if client.conn().begin_busy().is_err() {
-        return Ok(None);
-    }
     let head = head::vet(&client.inbox.bytes()[..length], shared.body_limit)?;
     client.inbox.consume(length);
     let mut share = shared.bodies.share();
@@ -146,6 +146,9 @@ fn take_request(client: &mut Client<'_>, shared: &Shared) -> Result<Option<Taken
         if !is_whole {
             return Ok(None);
         }
+    }
+    if client.conn().begin_busy().is_err() {
+        return Ok(None);
     }
     Ok(Some((head, body, share)))
 }
@@ -314,9 +317,8 @@ impl Exchange<'_, '_> {
                 self.client.write_head(&head)?;
                 // From here on a stalled reader costs this thread's stack.
                 drop(head);
-                let stream = &self.client.conn().stream;
                 sendfile::send(
-                    stream,
+                    self.client.conn(),
                     &file,
                     &self.shared.timeouts,
                     &self.shared.is_stopping,
@@ -384,8 +386,7 @@ impl Exchange<'_, '_> {
     }
 }
 
-/// Answers a request that was not read whole: the connection ends, after what is still coming has
-/// been drained for a while, so that the answer is not lost in a reset.
+/// Answers a request that was not read whole; the connection ends.
 fn refuse(client: &mut Client<'_>, shared: &Shared, refusal: Refusal) -> io::Result<()> {
     log::debug!(
         "{}: refused with {}: {}",
@@ -397,6 +398,12 @@ fn refuse(client: &mut Client<'_>, shared: &Shared, refusal: Refusal) -> io::Res
     end_head(&mut wire, After::Close, true);
     wire.extend_from_slice(refusal_body(refusal).as_bytes());
     client.write_all(&wire)?;
+    linger(client, shared)
+}
+
+/// Ends our side and throws away what still comes, for a while: closing a socket with unread bytes
+/// resets the connection, and a reset takes the answer away from a client that has not read it.
+fn linger(client: &mut Client<'_>, shared: &Shared) -> io::Result<()> {
     client.conn().stream.shutdown(Shutdown::Write)?;
     let deadline = Instant::now() + shared.timeouts.linger;
     let mut drained = 0;

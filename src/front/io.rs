@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-use rustix::net::SendFlags;
+use rustix::net::{RecvFlags, SendFlags};
 
 use super::limits::{MAX_HEAD, Timeouts};
 use super::table::Conn;
@@ -77,6 +77,15 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// Whether bytes are waiting that nobody will read.
+    pub fn has_unread(&self) -> bool {
+        let mut byte = [0];
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        !self.inbox.bytes().is_empty()
+            || rustix::net::recv(self.conn.stream.as_fd(), &mut byte, flags)
+                .is_ok_and(|(count, _)| count > 0)
+    }
+
     fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         // Zero would mean no timeout at all.
         let timeout = timeout.max(Duration::from_millis(1));
@@ -103,7 +112,7 @@ impl<'a> Client<'a> {
         mut bytes: &[u8],
         send: impl Fn(&[u8]) -> io::Result<usize>,
     ) -> io::Result<()> {
-        let mut progress = Progress::new(self.stall);
+        let mut progress = Progress::new(self.conn, self.stall);
         while !bytes.is_empty() {
             match progress.judge(send(bytes))? {
                 0 => {}
@@ -116,36 +125,51 @@ impl<'a> Client<'a> {
 
 /// Tells a slow reader from one that has stopped reading.
 #[derive(Debug)]
-pub struct Progress {
+pub struct Progress<'a> {
+    conn: &'a Conn,
     stall: Duration,
     last: Instant,
+    is_stalled: bool,
 }
 
-impl Progress {
-    /// Progress starts now.
-    pub fn new(stall: Duration) -> Progress {
+impl<'a> Progress<'a> {
+    /// Progress of a connection that is busy, from now on.
+    pub fn new(conn: &'a Conn, stall: Duration) -> Progress<'a> {
         Progress {
+            conn,
             stall,
             last: Instant::now(),
+            is_stalled: false,
         }
+    }
+
+    /// Something other than the reader made us wait: time starts anew.
+    pub fn restart(&mut self) {
+        self.last = Instant::now();
     }
 
     /// The result of a send: bytes sent, 0 when it is worth trying again, or an error when the
     /// connection is over (`TimedOut`: nothing was taken for the stall limit).
     pub fn judge(&mut self, result: io::Result<usize>) -> io::Result<usize> {
+        let made_room = |_| io::Error::new(ErrorKind::ConnectionAborted, "closed to make room");
         match result {
             Ok(0) => Err(ErrorKind::WriteZero.into()),
             Ok(sent) => {
                 self.last = Instant::now();
+                if std::mem::take(&mut self.is_stalled) {
+                    self.conn.begin_busy().map_err(made_room)?;
+                }
                 Ok(sent)
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 if self.last.elapsed() >= self.stall {
-                    Err(ErrorKind::TimedOut.into())
-                } else {
-                    Ok(0)
+                    return Err(ErrorKind::TimedOut.into());
                 }
+                if !std::mem::replace(&mut self.is_stalled, true) {
+                    self.conn.begin_stalled().map_err(made_room)?;
+                }
+                Ok(0)
             }
             Err(error) => Err(error),
         }
@@ -213,16 +237,28 @@ mod tests {
 
     #[test]
     fn only_a_reader_that_takes_nothing_is_cut() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let table = super::super::table::Table::new(1, Duration::ZERO);
+        let conn = table.admit(client, [127, 0, 0, 1].into(), 0).unwrap();
+        conn.begin_busy().unwrap();
         let wait = || Err(io::Error::from(ErrorKind::WouldBlock));
-        let mut patient = Progress::new(Duration::from_secs(3600));
-        assert_eq!(patient.judge(wait()).unwrap(), 0);
-        assert_eq!(patient.judge(Ok(5)).unwrap(), 5);
-        let mut strict = Progress::new(Duration::ZERO);
+        let mut strict = Progress::new(&conn, Duration::ZERO);
         assert_eq!(strict.judge(Ok(1)).unwrap(), 1);
         assert_eq!(
             strict.judge(wait()).unwrap_err().kind(),
             ErrorKind::TimedOut
         );
         assert!(strict.judge(Err(ErrorKind::BrokenPipe.into())).is_err());
+        let mut patient = Progress::new(&conn, Duration::from_secs(3600));
+        assert_eq!(patient.judge(wait()).unwrap(), 0);
+        assert_eq!(patient.judge(Ok(5)).unwrap(), 5);
+        assert!(!table.evict_one(0), "busy again");
+        assert_eq!(patient.judge(wait()).unwrap(), 0);
+        assert!(table.evict_one(0), "stalled");
+        assert_eq!(
+            patient.judge(Ok(5)).unwrap_err().kind(),
+            ErrorKind::ConnectionAborted
+        );
     }
 }

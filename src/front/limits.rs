@@ -34,17 +34,17 @@ const CONNECTION_DESCRIPTORS: u64 = 2;
 /// Descriptors kept back for the database, logs, friends, arrs and downloads.
 const RESERVED_DESCRIPTORS: u64 = 40;
 
-/// Stack of a connection thread. 40 KiB are used at most in an unoptimised build (buffers are on
-/// the heap); only touched pages cost memory.
+/// Stack of a connection thread: four times what every test in tests/front_door.rs gets by with in
+/// an unoptimised build (buffers are on the heap). Only touched pages cost memory.
 pub const CONNECTION_STACK: usize = 128 * 1024;
 /// Connections the kernel queues for us while we are busy.
 pub const BACKLOG: i32 = 1024;
 /// Unsent bytes the kernel buffers for each connection: bounds kernel memory of a stalled reader
 /// (4 MiB without it) at no measurable cost in speed.
 pub const NOTSENT_LOWAT: u32 = 128 * 1024;
-/// A connection whose request head is still incomplete after this long may be closed in favour of
-/// a new one when all places are taken.
-pub const SLOW_HEAD: Duration = Duration::from_secs(1);
+/// A connection whose request is still incomplete after this long may be closed in favour of a new
+/// one when all places are taken.
+pub const SLOW_ARRIVAL: Duration = Duration::from_secs(1);
 /// Bytes of an unwanted body that are read and thrown away after a refusal, so that the client
 /// gets to read the refusal rather than a reset.
 pub const MAX_LINGER: u64 = 8 * 1024 * 1024;
@@ -103,7 +103,8 @@ pub struct Timeouts {
     /// A reader that takes no byte for this long is cut. Players pause longer; they come back with
     /// a range.
     pub stall: Duration,
-    /// Longest single wait for room to send: a polling period within `stall`.
+    /// Longest single wait for room to send: a polling period within `stall`, after which a
+    /// connection counts as stalled and may have to make room.
     pub send_poll: Duration,
     /// Longest wait for a handler's answer, and between two chunks of it.
     pub answer: Duration,
@@ -124,7 +125,7 @@ impl Default for Timeouts {
             body_grace: Duration::from_secs(15),
             body_rate: 64 * 1024,
             stall: Duration::from_secs(120),
-            send_poll: Duration::from_secs(15),
+            send_poll: Duration::from_secs(5),
             // Sonarr and Radarr give up after 100 s.
             answer: Duration::from_secs(120),
             inner: Duration::from_secs(10),

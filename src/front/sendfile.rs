@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +17,8 @@ use rustix::io::Errno;
 use super::cache::Advisor;
 use super::io::Progress;
 use super::limits::Timeouts;
+use super::table::Conn;
 use crate::http::FileBody;
-use std::net::TcpStream;
 
 /// Bytes of one sendfile call: larger ones are no faster, and a rate limit, a stop or a drop of
 /// cached pages waits for the end of a call.
@@ -27,18 +28,19 @@ const FALLBACK_BUFFER: usize = 64 * 1024;
 
 /// Sends `body`; an error means that the connection must end. `is_stopping` cuts between pieces.
 pub fn send(
-    stream: &TcpStream,
+    conn: &Conn,
     body: &FileBody,
     timeouts: &Timeouts,
     is_stopping: &AtomicBool,
 ) -> io::Result<()> {
+    let stream = &conn.stream;
     let mut position = body.offset;
     let end = body
         .offset
         .checked_add(body.length)
         .ok_or(ErrorKind::InvalidInput)?;
     let mut advisor = Advisor::new(&body.file, body.offset, body.length);
-    let mut progress = Progress::new(timeouts.stall);
+    let mut progress = Progress::new(conn, timeouts.stall);
     let mut fallback: Option<Vec<u8>> = None;
     while position < end {
         if is_stopping.load(Ordering::Relaxed) {
@@ -51,7 +53,7 @@ pub fn send(
         };
         if allowed == 0 {
             // The rate limit makes us wait, not the reader.
-            progress = Progress::new(timeouts.stall);
+            progress.restart();
             continue;
         }
         advisor.reached(position);
@@ -132,6 +134,13 @@ mod tests {
         (client, server)
     }
 
+    fn conn(stream: TcpStream) -> Arc<Conn> {
+        let table = crate::front::table::Table::new(1, std::time::Duration::ZERO);
+        let conn = table.admit(stream, [127, 0, 0, 1].into(), 0).unwrap();
+        conn.begin_busy().unwrap();
+        conn
+    }
+
     fn file_of(bytes: &[u8], name: &str) -> File {
         let path = std::env::temp_dir().join(format!("jackdaw-send-{name}-{}", std::process::id()));
         std::fs::write(&path, bytes).unwrap();
@@ -179,6 +188,7 @@ mod tests {
             guard: None,
         };
         let (mut client, server) = pair();
+        let server = conn(server);
         let sender = std::thread::spawn(move || {
             send(
                 &server,
@@ -204,6 +214,7 @@ mod tests {
             guard: None,
         };
         let (mut client, server) = pair();
+        let server = conn(server);
         let error = send(
             &server,
             &body,
@@ -258,6 +269,7 @@ mod tests {
             guard: None,
         };
         let (_client, server) = pair();
+        let server = conn(server);
         let result = send(&server, &body, &Timeouts::default(), &AtomicBool::new(true));
         assert!(result.is_err());
     }

@@ -1,8 +1,9 @@
 //! Who is connected, and who has to go when there is no more room.
 //!
-//! Each connection is idle (between requests), in its head (a request has begun to arrive) or busy.
-//! When all places are taken the longest-idle connection makes room, then the one that has been
-//! longest in its head for over a second; if all are busy the newcomer is refused. While more than
+//! Each connection is idle (between requests), arriving (a request has begun and is not whole),
+//! busy, or stalled (the client takes nothing of its answer). When all places are taken the
+//! longest-idle connection makes room, then the request that has been arriving longest, over a
+//! second at least, then a stalled one; if all are busy the newcomer is refused. While more than
 //! half the places are taken, idle connections are closed after seconds instead of half a minute.
 //! Times are milliseconds since the table was made, and arguments.
 
@@ -12,13 +13,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::limits::SLOW_HEAD;
+use super::limits::SLOW_ARRIVAL;
 use crate::sys::lock;
 
-const BUSY: u64 = 0;
-const IDLE: u64 = 1;
-const HEAD: u64 = 2;
-const EVICTED: u64 = 3;
+/// Threads of closed connections that may still be on their way out, at least.
+const MIN_LEAVING: usize = 16;
+/// How long a newcomer waits for them.
+const LEAVING_PATIENCE: Duration = Duration::from_millis(100);
+
+// Phases, in the order in which connections make room.
+const IDLE: u64 = 0;
+const ARRIVING: u64 = 1;
+const STALLED: u64 = 2;
+const BUSY: u64 = 3;
+const EVICTED: u64 = 4;
+/// The phase takes the lowest bits of a state, its beginning those above.
+const PHASE_BITS: u32 = 3;
+
+const fn state(phase: u64, since: u64) -> u64 {
+    since << PHASE_BITS | phase
+}
 
 /// One connection, shared by its thread and the table.
 #[derive(Debug)]
@@ -28,7 +42,7 @@ pub struct Conn {
     pub stream: TcpStream,
     /// The client's address, IPv4 as IPv4.
     pub remote: IpAddr,
-    /// Phase in the two lowest bits, its beginning in milliseconds above.
+    /// Phase, and its beginning in milliseconds.
     state: AtomicU64,
 }
 
@@ -39,42 +53,48 @@ pub struct Evicted;
 impl Conn {
     /// Between requests from `now` on.
     pub fn begin_idle(&self, now: u64) -> Result<(), Evicted> {
-        self.change(now << 2 | IDLE)
+        self.change(state(IDLE, now))
     }
 
     /// The first byte of a request is here.
-    pub fn begin_head(&self, now: u64) -> Result<(), Evicted> {
-        self.change(now << 2 | HEAD)
+    pub fn begin_arriving(&self, now: u64) -> Result<(), Evicted> {
+        self.change(state(ARRIVING, now))
     }
 
-    /// A whole head is here: from now on the connection is not closed to make room.
+    /// A whole request is here: from now on the connection is not closed to make room.
     pub fn begin_busy(&self) -> Result<(), Evicted> {
-        self.change(BUSY)
+        self.change(state(BUSY, 0))
+    }
+
+    /// The client has taken nothing of its answer for a while. Busy again when it does.
+    pub fn begin_stalled(&self) -> Result<(), Evicted> {
+        self.change(state(STALLED, 0))
     }
 
     fn change(&self, to: u64) -> Result<(), Evicted> {
         let from = self.state.load(Ordering::Relaxed);
-        if from & 3 == EVICTED {
+        if from & state(7, 0) == EVICTED {
             return Err(Evicted);
         }
-        // Only the table's eviction can have come between.
+        // Only the table's eviction can have come between. Sequentially consistent, for the thread
+        // looks at the server's stop flag after this and the stop looks at this after the flag.
         self.state
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::Relaxed)
             .map(|_| ())
             .map_err(|_| Evicted)
     }
 
     fn phase(&self) -> (u64, u64) {
-        let state = self.state.load(Ordering::Relaxed);
-        (state & 3, state >> 2)
+        let now = self.state.load(Ordering::SeqCst);
+        (now & state(7, 0), now >> PHASE_BITS)
     }
 
     /// Closes it unless it has just left the phase in which it was seen.
     fn evict(&self, seen: (u64, u64)) -> bool {
-        let from = seen.1 << 2 | seen.0;
+        let from = state(seen.0, seen.1);
         let is_evicted = self
             .state
-            .compare_exchange(from, EVICTED, Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(from, EVICTED, Ordering::SeqCst, Ordering::Relaxed)
             .is_ok();
         if is_evicted {
             // Wakes its thread, which ends.
@@ -135,9 +155,16 @@ impl Table {
                 !(seen.0 == IDLE && now.saturating_sub(seen.1) >= patience && conn.evict(seen))
             });
         }
+        // Evicted threads end at once; where newcomers outrun them they wait a moment.
+        let most_threads = self.capacity + self.capacity.max(MIN_LEAVING);
+        let (mut members, _) = self
+            .changed
+            .wait_timeout_while(members, LEAVING_PATIENCE, |members| {
+                members.threads >= most_threads
+            })
+            .unwrap_or_else(PoisonError::into_inner);
         let is_full = members.connected.len() >= self.capacity;
-        // Evicted threads end at once; if they do not keep up, newcomers wait their turn.
-        if members.threads >= self.capacity * 2 || (is_full && !make_room(&mut members, now)) {
+        if members.threads >= most_threads || (is_full && !make_room(&mut members, now)) {
             return Err(stream);
         }
         members.next_id += 1;
@@ -145,7 +172,7 @@ impl Table {
             id: members.next_id,
             stream,
             remote,
-            state: AtomicU64::new(now << 2 | IDLE),
+            state: AtomicU64::new(state(IDLE, now)),
         });
         members.connected.insert(conn.id, Arc::clone(&conn));
         members.threads += 1;
@@ -204,12 +231,16 @@ impl Table {
 fn make_room(members: &mut Members, now: u64) -> bool {
     // A candidate may become busy between the look and the act; a few looks are enough.
     for _ in 0..4 {
-        let is_slow = |since: u64| now.saturating_sub(since) >= millis(SLOW_HEAD);
+        let is_slow = |since: u64| now.saturating_sub(since) >= millis(SLOW_ARRIVAL);
         let candidate = members
             .connected
             .values()
             .map(|conn| (conn.phase(), conn))
-            .filter(|((phase, since), _)| *phase == IDLE || (*phase == HEAD && is_slow(*since)))
+            .filter(|((phase, since), _)| match *phase {
+                IDLE | STALLED => true,
+                ARRIVING => is_slow(*since),
+                _ => false,
+            })
             .min_by_key(|(seen, _)| *seen);
         let Some((seen, conn)) = candidate else {
             return false;
@@ -265,22 +296,25 @@ mod tests {
     }
 
     #[test]
-    fn longest_idle_goes_first_then_slow_heads() {
+    fn longest_idle_goes_first_then_slow_arrivals() {
         let mut world = World::new(3);
         let conns: Vec<_> = (0..3).map(|now| world.connect(now).unwrap()).collect();
-        conns[0].begin_head(5).unwrap();
+        conns[0].begin_arriving(5).unwrap();
         conns[1].begin_idle(7).unwrap();
         conns[2].begin_idle(6).unwrap();
         let fourth = world.connect(10).unwrap();
         assert!(world.is_closed(2), "idle since 6");
-        assert!(conns[2].begin_head(11).is_err(), "its thread notices");
-        fourth.begin_head(11).unwrap();
+        assert!(conns[2].begin_arriving(11).is_err(), "its thread notices");
+        fourth.begin_arriving(11).unwrap();
         fourth.begin_busy().unwrap();
         let fifth = world.connect(12).unwrap();
         assert!(world.is_closed(1), "idle since 7");
-        fifth.begin_head(13).unwrap();
+        fifth.begin_arriving(13).unwrap();
         fifth.begin_busy().unwrap();
-        assert!(world.connect(1004).is_none(), "the head is 999 ms old");
+        assert!(
+            world.connect(1004).is_none(),
+            "it has been arriving for 999 ms"
+        );
         assert!(world.connect(1005).is_some());
         assert!(world.is_closed(0));
         assert!(!world.is_closed(3) && !world.is_closed(4));
@@ -291,7 +325,7 @@ mod tests {
         let mut world = World::new(2);
         for now in 0..2 {
             let conn = world.connect(now).unwrap();
-            conn.begin_head(now).unwrap();
+            conn.begin_arriving(now).unwrap();
             conn.begin_busy().unwrap();
         }
         assert!(world.connect(1_000_000).is_none());
@@ -300,6 +334,24 @@ mod tests {
         assert!(!world.is_closed(0) && !world.is_closed(1));
         world.table.cut_all();
         assert!(world.is_closed(0) && world.is_closed(1));
+    }
+
+    #[test]
+    fn stalled_readers_make_room_last() {
+        let mut world = World::new(3);
+        let conns: Vec<_> = (0..3).map(|now| world.connect(now).unwrap()).collect();
+        conns[0].begin_stalled().unwrap();
+        conns[1].begin_arriving(5).unwrap();
+        conns[2].begin_stalled().unwrap();
+        conns[2].begin_busy().unwrap();
+        let fourth = world.connect(2000).unwrap();
+        fourth.begin_busy().unwrap();
+        assert!(world.is_closed(1) && !world.is_closed(0));
+        let fifth = world.connect(2000).unwrap();
+        fifth.begin_busy().unwrap();
+        assert!(world.is_closed(0) && conns[0].begin_busy().is_err());
+        assert!(world.connect(2000).is_none());
+        assert!(!world.is_closed(2));
     }
 
     #[test]
@@ -316,14 +368,16 @@ mod tests {
     #[test]
     fn threads_that_linger_are_counted() {
         let mut world = World::new(1);
-        let first = world.connect(0).unwrap();
-        let second = world.connect(1).unwrap();
-        assert!(world.connect(2).is_none(), "two threads have not ended");
-        world.table.leave(&first);
-        let third = world.connect(3).unwrap();
+        let lingering: Vec<_> = (0..=MIN_LEAVING)
+            .map(|now| world.connect(now as u64).unwrap())
+            .collect();
+        assert!(world.connect(99).is_none(), "none of the threads has ended");
+        world.table.leave(&lingering[0]);
+        let last = world.connect(100).unwrap();
         assert!(!world.table.wait_until_empty(Duration::ZERO));
-        world.table.leave(&second);
-        world.table.leave(&third);
+        for conn in lingering[1..].iter().chain([&last]) {
+            world.table.leave(conn);
+        }
         assert!(world.table.wait_until_empty(Duration::ZERO));
     }
 }

@@ -40,7 +40,10 @@ struct Generation {
     number: u64,
     directory: RunDir,
     address: SockAddr,
-    server: Arc<tiny_http::Server>,
+    /// Whether its replacement has failed and been reported.
+    has_failed: bool,
+    /// `None` once stopped.
+    server: Option<Arc<tiny_http::Server>>,
 }
 
 impl Inner {
@@ -67,7 +70,8 @@ impl Inner {
                 number: 0,
                 directory,
                 address,
-                server,
+                has_failed: false,
+                server: Some(server),
             }),
             is_stopping: AtomicBool::new(false),
         }))
@@ -107,9 +111,9 @@ impl Inner {
             }
             let (number, server) = {
                 let current = lock(&self.current);
-                (current.number, Arc::clone(&current.server))
+                (current.number, current.server.clone())
             };
-            match server.recv() {
+            match server?.recv() {
                 Ok(request) => return Some(request),
                 Err(_) if self.is_stopping.load(Ordering::Relaxed) => return None,
                 // The other workers of this generation are woken by the rebuild; if it fails, this
@@ -122,10 +126,18 @@ impl Inner {
     /// Ends the server: workers get `None`, connects fail.
     pub fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
-        let current = lock(&self.current);
-        for _ in 0..self.workers {
-            current.server.unblock();
+        let server = lock(&self.current).server.take();
+        if let Some(server) = server {
+            for _ in 0..self.workers {
+                server.unblock();
+            }
         }
+    }
+
+    /// Removes what is left in the file system, once the workers have ended: tiny_http's accept
+    /// thread is woken through the socket's path when the last of them lets go of the server.
+    pub fn clean(&self) {
+        lock(&self.current).directory.remove();
     }
 
     /// Replaces generation `number`, unless somebody else has done so already.
@@ -152,20 +164,28 @@ impl Inner {
         match built {
             Ok((directory, address, server)) => {
                 log::error!("the inner HTTP server had ended ({reason}); it runs again");
-                let old = std::mem::replace(&mut current.server, server);
+                let old = current.server.replace(server);
                 current.address = address;
                 current.number = next;
+                current.has_failed = false;
                 let old_directory =
                     directory.map(|directory| std::mem::replace(&mut current.directory, directory));
                 drop(current);
-                for _ in 0..self.workers {
-                    old.unblock();
+                for old in old.iter() {
+                    for _ in 0..self.workers {
+                        old.unblock();
+                    }
                 }
                 drop((old, old_directory));
             }
             Err(error) => {
+                if !std::mem::replace(&mut current.has_failed, true) {
+                    log::error!(
+                        "the inner HTTP server has ended ({reason}) and cannot start: {error}; \
+                         every request tries again"
+                    );
+                }
                 drop(current);
-                log::error!("the inner HTTP server has ended ({reason}) and cannot start: {error}");
                 std::thread::sleep(RETRY_PAUSE);
             }
         }

@@ -24,7 +24,7 @@ pub mod workers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub use file::file_response;
 pub use form::{Form, FormError, Upload};
@@ -36,6 +36,10 @@ use crate::front::budget::Gate;
 use crate::front::limits::{self, Limits, Timeouts};
 use crate::front::{self, Front};
 use crate::keys::Caller;
+
+/// How long a worker inside a handler is waited for when the server stops; its client has been
+/// cut by then.
+const WORKER_GRACE: Duration = Duration::from_millis(300);
 
 /// What the server needs to know.
 #[derive(Clone, Debug)]
@@ -75,7 +79,7 @@ impl Default for Settings {
 pub struct Server {
     front: Front,
     inner: Arc<inner::Inner>,
-    workers: Vec<JoinHandle<()>>,
+    workers: workers::Workers,
 }
 
 impl Server {
@@ -137,13 +141,8 @@ impl Server {
     pub fn stop(&mut self) {
         self.front.stop();
         self.inner.stop();
-        for worker in self.workers.drain(..) {
-            // A worker inside a handler may take as long as the handler does: it is not waited
-            // for, and ends when it is done.
-            if worker.is_finished() && worker.join().is_err() {
-                log::error!("an HTTP worker had panicked");
-            }
-        }
+        self.workers.wait(WORKER_GRACE);
+        self.inner.clean();
     }
 }
 

@@ -66,15 +66,20 @@ impl RunDir {
     pub fn exists(&self) -> bool {
         self.path.is_dir()
     }
-}
 
-impl Drop for RunDir {
-    fn drop(&mut self) {
+    /// Removes it now; doing so again does nothing.
+    pub fn remove(&self) {
         if let Err(error) = fs::remove_dir_all(&self.path)
             && error.kind() != ErrorKind::NotFound
         {
             log::warn!("cannot remove {}: {error}", self.path.display());
         }
+    }
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 

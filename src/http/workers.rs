@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use super::inner::Inner;
 use super::reply::{self, Length, MAX_INLINE, REMOTE, Sent, Streamed, TICKET};
 use super::response::{Body, Response};
 use super::router::{self, Access, Route, Weight};
-use super::slots::Slots;
+use super::slots::{MAX_PARKED_BYTES, Slots};
 use super::{Method, Request};
 use crate::front::budget::{Gate, Pass};
 use crate::keys::Caller;
@@ -44,15 +45,23 @@ pub struct App<S: 'static> {
     pub long: Arc<Gate>,
 }
 
+/// The running workers.
+pub struct Workers {
+    threads: Vec<JoinHandle<()>>,
+    /// Disconnected when the last one has ended.
+    ended: Receiver<()>,
+}
+
 /// Starts `count` workers; they end when `inner` stops.
 pub fn start<S: Send + Sync + 'static>(
     app: &Arc<App<S>>,
     inner: &Arc<Inner>,
     count: usize,
-) -> Result<Vec<JoinHandle<()>>, String> {
-    (0..count)
+) -> Result<Workers, String> {
+    let (alive, ended) = channel();
+    let threads: Result<_, String> = (0..count)
         .map(|number| {
-            let (app, inner) = (Arc::clone(app), Arc::clone(inner));
+            let (app, inner, alive) = (Arc::clone(app), Arc::clone(inner), alive.clone());
             thread::Builder::new()
                 .name(format!("http-{number}"))
                 .spawn(move || {
@@ -60,10 +69,29 @@ pub fn start<S: Send + Sync + 'static>(
                         // Handlers are caught further in; this keeps the worker in any case.
                         let _ = catch_unwind(AssertUnwindSafe(|| take(&app, request)));
                     }
+                    drop(alive);
                 })
                 .map_err(|error| format!("cannot start an HTTP worker: {error}"))
         })
-        .collect()
+        .collect();
+    Ok(Workers {
+        threads: threads?,
+        ended,
+    })
+}
+
+impl Workers {
+    /// Waits for the workers of a stopped server. One that is inside a handler may take as long
+    /// as the handler does: after `patience` it is left to end by itself.
+    pub fn wait(&mut self, patience: Duration) {
+        if self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected) {
+            for thread in self.threads.drain(..) {
+                if thread.join().is_err() {
+                    log::error!("an HTTP worker had panicked");
+                }
+            }
+        }
+    }
 }
 
 /// Where and how one answer goes.
@@ -174,8 +202,11 @@ fn spawn_long(work: impl FnOnce() + Send + 'static) {
 }
 
 fn run<S>(app: &App<S>, route: &Route<S>, request: &Request) -> Response {
-    guarded(|| (route.handler)(&app.state, request))
-        .unwrap_or_else(|| Response::json(500, "{\"error\":\"Internal error\"}"))
+    guarded(|| (route.handler)(&app.state, request)).unwrap_or_else(internal_error)
+}
+
+fn internal_error() -> Response {
+    Response::json(500, "{\"error\":\"Internal error\"}")
 }
 
 /// `None` when `work` panics; the hook has logged it.
@@ -232,6 +263,14 @@ fn finish<S: Send + Sync + 'static>(
         }
         Body::Bytes(bytes) if bytes.len() <= MAX_INLINE => {
             reply::inline(status, &response.headers, &bytes, Sent::Body)
+        }
+        Body::Bytes(bytes) if bytes.len() as u64 > MAX_PARKED_BYTES => {
+            log::error!(
+                "{}: an answer of {} bytes is too large to hold",
+                exchange.path,
+                bytes.len()
+            );
+            return refuse(app, exchange, internal_error());
         }
         body @ (Body::Bytes(_) | Body::File(_)) => {
             let parked = Response { body, ..response };

@@ -2,8 +2,12 @@
 //!
 //! A source is a Radarr or Sonarr (`arr::library`) or a plain folder ([`folder`]).
 
+mod describe;
 pub mod folder;
 pub mod naming;
+mod nfo;
+mod quality;
+mod walk;
 
 use std::fmt;
 use std::path::PathBuf;

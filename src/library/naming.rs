@@ -1,5 +1,5 @@
-//! What a file or folder name says: numbering, air date, year, quality, group, language, edition,
-//! and the ids in `{imdb-tt0133093}`, `[tmdbid-603]`, `{tvdb-81189}`.
+//! What a file or folder name says: numbering, air date, year, and the ids in
+//! `{imdb-tt0133093}`, `[tmdbid-603]`, `{tvdb-81189}`. Its quality words: [`super::quality`].
 //!
 //! Pure and total: text in, facts out; a name that says nothing gives nothing. No regular
 //! expressions: the shapes are few and fixed. Case does not matter, separators are any
@@ -7,7 +7,7 @@
 //! will parse (they need a year after a movie's title, a numbering or a date after a series'), so
 //! scene-like names are left as they are.
 
-use crate::release::{Category, Quality, imdb_number};
+use crate::release::imdb_number;
 
 /// Most episodes that one file is taken to hold: `S01E01-E99` is a mistake, not a file.
 const MAX_EPISODES: u32 = 30;
@@ -49,12 +49,15 @@ impl Tags {
 
 /// A run of ASCII letters and digits, or of other letters, in a name.
 #[derive(Clone, Copy, Debug)]
-struct Token<'a> {
-    text: &'a str,
-    start: usize,
+pub struct Token<'a> {
+    /// The run itself.
+    pub text: &'a str,
+    /// Byte index of its first character.
+    pub start: usize,
 }
 
-fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
+/// The words of a name.
+pub fn tokens(text: &str) -> impl Iterator<Item = Token<'_>> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|token| !token.is_empty())
         .map(move |token| Token {
@@ -376,170 +379,6 @@ pub fn words(text: &str) -> String {
         .join(" ")
         .trim_matches([' ', '.', '_', '-', '(', '['])
         .to_owned()
-}
-
-/// Quality in the arrs' words, from words such as `1080p`, `WEB-DL`, `BluRay`, `Remux`.
-pub fn quality(text: &str, category: Category) -> Option<Quality> {
-    let lower: Vec<String> = tokens(text)
-        .map(|token| token.text.to_ascii_lowercase())
-        .collect();
-    let has = |word: &str| lower.iter().any(|token| token == word);
-    let pair = |a: &str, b: &str| lower.windows(2).any(|pair| pair[0] == a && pair[1] == b);
-    let resolution = [
-        (2160, &["2160p", "4k", "uhd", "3840x2160"][..]),
-        (1080, &["1080p", "1080i", "1920x1080"]),
-        (720, &["720p", "1280x720"]),
-        (576, &["576p", "576i"]),
-        (480, &["480p", "480i", "640x480", "848x480"]),
-    ]
-    .iter()
-    .find(|(_, words)| words.iter().any(|word| has(word)))
-    .map(|(lines, _)| *lines);
-    let is_remux = has("remux") || has("bdremux") || has("uhdremux");
-    let is_bluray = ["bluray", "bdrip", "brrip", "bdremux", "bd", "uhdremux"]
-        .iter()
-        .any(|word| has(word))
-        || pair("blu", "ray")
-        || is_remux;
-    let is_tv = category == Category::Tv;
-    let source = if has("webrip") || pair("web", "rip") {
-        Some(if is_tv { "webRip" } else { "webrip" })
-    } else if has("webdl") || pair("web", "dl") || has("web") || has("amzn") {
-        Some(if is_tv { "web" } else { "webdl" })
-    } else if is_bluray {
-        Some("bluray")
-    } else if ["dvdrip", "dvd", "dvdr", "dvd5", "dvd9", "dvdscr"]
-        .iter()
-        .any(|w| has(w))
-    {
-        Some("dvd")
-    } else if ["hdtv", "pdtv", "sdtv", "dsr", "tvrip", "satrip"]
-        .iter()
-        .any(|w| has(w))
-    {
-        Some(if is_tv { "television" } else { "tv" })
-    } else {
-        None
-    };
-    let name = match (source, resolution) {
-        (Some("dvd"), _) => Some("DVD".to_owned()),
-        (Some("bluray"), Some(lines)) if is_remux && is_tv => {
-            Some(format!("Bluray-{lines}p Remux"))
-        }
-        (Some("bluray"), Some(lines)) if is_remux => Some(format!("Remux-{lines}p")),
-        (Some("bluray"), Some(lines)) => Some(format!("Bluray-{lines}p")),
-        (Some("web" | "webdl"), Some(lines)) => Some(format!("WEBDL-{lines}p")),
-        (Some("webRip" | "webrip"), Some(lines)) => Some(format!("WEBRip-{lines}p")),
-        (Some("television" | "tv"), Some(lines @ 720..)) => Some(format!("HDTV-{lines}p")),
-        (Some("television" | "tv"), _) => Some("SDTV".to_owned()),
-        _ => None,
-    };
-    let quality = Quality {
-        name,
-        source: source.map(str::to_owned),
-        resolution,
-    };
-    (quality != Quality::default()).then_some(quality)
-}
-
-/// The release group: what follows the last hyphen of a name that has quality words before it, or
-/// stands in brackets at its beginning.
-pub fn group(stem: &str) -> Option<String> {
-    let is_group = |text: &str| {
-        (2..=24).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && quality(text, Category::Movies).is_none()
-            && !["dl", "rip", "ray", "hd", "ma", "es"].contains(&text.to_ascii_lowercase().as_str())
-    };
-    let trimmed = stem.split(['[', '{']).next().unwrap_or_default().trim_end();
-    if let Some((before, group)) = trimmed.rsplit_once('-')
-        && is_group(group)
-        && quality(before, Category::Movies).is_some()
-    {
-        return Some(group.to_owned());
-    }
-    let (group, _) = stem.strip_prefix('[')?.split_once(']')?;
-    is_group(group).then(|| group.to_owned())
-}
-
-/// Languages named after `from` (the end of the title: `The.Italian.Job` is in English), in
-/// English and in the arrs' spelling.
-pub fn languages(text: &str, from: usize) -> Vec<String> {
-    const NAMES: &[(&str, &str)] = &[
-        ("english", "English"),
-        ("german", "German"),
-        ("deutsch", "German"),
-        ("french", "French"),
-        ("truefrench", "French"),
-        ("vff", "French"),
-        ("italian", "Italian"),
-        ("ita", "Italian"),
-        ("spanish", "Spanish"),
-        ("castellano", "Spanish"),
-        ("dutch", "Dutch"),
-        ("flemish", "Flemish"),
-        ("portuguese", "Portuguese"),
-        ("danish", "Danish"),
-        ("swedish", "Swedish"),
-        ("norwegian", "Norwegian"),
-        ("finnish", "Finnish"),
-        ("polish", "Polish"),
-        ("czech", "Czech"),
-        ("hungarian", "Hungarian"),
-        ("greek", "Greek"),
-        ("turkish", "Turkish"),
-        ("russian", "Russian"),
-        ("ukrainian", "Ukrainian"),
-        ("japanese", "Japanese"),
-        ("korean", "Korean"),
-        ("chinese", "Chinese"),
-        ("hindi", "Hindi"),
-        ("hebrew", "Hebrew"),
-        ("arabic", "Arabic"),
-    ];
-    let mut found: Vec<String> = Vec::new();
-    for token in tokens(text).filter(|token| token.start >= from) {
-        let name = NAMES
-            .iter()
-            .find(|(word, _)| token.text.eq_ignore_ascii_case(word));
-        if let Some((_, name)) = name
-            && !found.iter().any(|known| known == name)
-        {
-            found.push((*name).to_owned());
-        }
-    }
-    found
-}
-
-/// The edition named after `from`.
-pub fn edition(text: &str, from: usize) -> Option<String> {
-    const NAMES: &[(&[&str], &str)] = &[
-        (&["directors", "cut"], "Director's Cut"),
-        (&["director", "s", "cut"], "Director's Cut"),
-        (&["final", "cut"], "Final Cut"),
-        (&["extended"], "Extended"),
-        (&["unrated"], "Unrated"),
-        (&["uncut"], "Uncut"),
-        (&["theatrical"], "Theatrical"),
-        (&["remastered"], "Remastered"),
-        (&["imax"], "IMAX"),
-        (&["criterion"], "Criterion"),
-        (&["special", "edition"], "Special Edition"),
-    ];
-    let lower: Vec<String> = tokens(text)
-        .filter(|token| token.start >= from)
-        .map(|token| token.text.to_lowercase())
-        .collect();
-    NAMES
-        .iter()
-        .find(|(words, _)| {
-            lower
-                .windows(words.len())
-                .any(|window| window.iter().zip(*words).all(|(a, b)| a == b))
-        })
-        .map(|(_, name)| (*name).to_owned())
 }
 
 /// True if the name has `sample` as a word.

@@ -1,6 +1,8 @@
 //! Tests of `naming`: names as they are found on real disks (titles of public works).
 
 use super::*;
+use crate::library::quality::{edition, group, languages, quality};
+use crate::release::Category;
 
 #[test]
 fn numberings() {
@@ -160,109 +162,6 @@ fn titles_without_tags() {
         ("...", ""),
     ] {
         assert_eq!(words(name), expected, "{name}");
-    }
-}
-
-#[test]
-fn qualities() {
-    let check = |name: &str, category, expected: (Option<&str>, Option<&str>, Option<u32>)| {
-        let found = quality(name, category).unwrap_or_default();
-        let found = (
-            found.name.as_deref(),
-            found.source.as_deref(),
-            found.resolution,
-        );
-        assert_eq!(found, expected, "{name}");
-    };
-    let (movies, tv) = (Category::Movies, Category::Tv);
-    let bluray = Some("bluray");
-    check(
-        "M.1999.1080p.BluRay.x264-G",
-        movies,
-        (Some("Bluray-1080p"), bluray, Some(1080)),
-    );
-    check(
-        "M (1999) [Bluray-720p]",
-        movies,
-        (Some("Bluray-720p"), bluray, Some(720)),
-    );
-    check(
-        "M.2160p.UHD.Blu-Ray.REMUX",
-        movies,
-        (Some("Remux-2160p"), bluray, Some(2160)),
-    );
-    check(
-        "S.S01E01.1080p.Remux",
-        tv,
-        (Some("Bluray-1080p Remux"), bluray, Some(1080)),
-    );
-    check(
-        "M.1080p.WEB-DL",
-        movies,
-        (Some("WEBDL-1080p"), Some("webdl"), Some(1080)),
-    );
-    check(
-        "S.720p.AMZN.WEB-DL",
-        tv,
-        (Some("WEBDL-720p"), Some("web"), Some(720)),
-    );
-    check(
-        "S.1080p.WEBRip",
-        tv,
-        (Some("WEBRip-1080p"), Some("webRip"), Some(1080)),
-    );
-    check(
-        "S.1080p.WEB.h264",
-        tv,
-        (Some("WEBDL-1080p"), Some("web"), Some(1080)),
-    );
-    check(
-        "S.720p.HDTV",
-        tv,
-        (Some("HDTV-720p"), Some("television"), Some(720)),
-    );
-    check("S.HDTV.XviD", tv, (Some("SDTV"), Some("television"), None));
-    check("M.DVDRip.XviD", movies, (Some("DVD"), Some("dvd"), None));
-    check("M.1080p", movies, (None, None, Some(1080)));
-    check("M.4K", movies, (None, None, Some(2160)));
-    check("M.1999", movies, (None, None, None));
-    // Parts of words do not count.
-    check("Spider.Webster.1999", movies, (None, None, None));
-}
-
-#[test]
-fn groups() {
-    for (name, expected) in [
-        ("M.1999.1080p.BluRay.x264-GRP", Some("GRP")),
-        ("M.1999.1080p.BluRay.x264-GRP[rarbg]", Some("GRP")),
-        ("M (1999) [Bluray-1080p]", None),
-        ("M.1999.1080p.WEB-DL", None),
-        ("M-Squad", None),
-        (
-            "[SubsPlease] Show - 05 (1080p) [ABCD1234]",
-            Some("SubsPlease"),
-        ),
-        ("M.1999.1080p-", None),
-    ] {
-        assert_eq!(group(name).as_deref(), expected, "{name}");
-    }
-}
-
-#[test]
-fn languages_and_editions_count_after_the_title_only() {
-    let name = "The.Italian.Job.2003.German.DL.1080p.Extended-G";
-    let (_, at) = year(name).unwrap();
-    assert_eq!(languages(name, at), ["German"]);
-    assert_eq!(edition(name, at).as_deref(), Some("Extended"));
-    assert!(languages("The.French.Dispatch.2021", 20).is_empty());
-    assert_eq!(languages("M.1999.FRENCH.TRUEFRENCH", 0), ["French"]);
-    for (name, expected) in [
-        ("M 1982 Director's Cut", Some("Director's Cut")),
-        ("M.1982.Directors.Cut.720p", Some("Director's Cut")),
-        ("M.1982.The.Final.Cut", Some("Final Cut")),
-        ("M.1982.Cut", None),
-    ] {
-        assert_eq!(edition(name, 2).as_deref(), expected, "{name}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! Tests of the peer client against real sockets: a responder that sends what each test says.
 
 use super::*;
-use std::io::Write;
+use crate::peer::call::{MAX_QUOTE, explain_text, parse_retry_after};
+use std::io::{self, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
@@ -643,6 +644,11 @@ fn certificates_are_explained() {
     // As rustls 0.23 words them.
     for (text, expected) in [
         ("invalid peer certificate: Expired", "has expired"),
+        (
+            "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))",
+            "self-signed",
+        ),
+        ("invalid peer certificate: BadEncoding", "is not valid"),
         (
             "invalid peer certificate: UnknownIssuer",
             "issuer we do not know",

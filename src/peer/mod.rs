@@ -1,5 +1,6 @@
 //! Friends: the wire form of a release, the routes that serve them, the client that calls them.
 
+mod call;
 pub mod client;
 pub mod serve;
 mod transport;

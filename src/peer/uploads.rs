@@ -4,13 +4,14 @@
 //! none, so that one friend alone holds at most `max_uploads - 1` of several. Who gets no slot is
 //! told when to come back. Two token buckets pace every upload: one of all friends together, one
 //! of each friend. The lock is held for arithmetic only, never while waiting. Rates are set from
-//! outside ([`Uploads::set_rates`], whenever a timetable changes them) and hold at once.
+//! outside ([`Uploads::follow`], once a minute) and hold at once.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::http::response::Pace;
+use crate::config;
+use crate::http::Pace;
 use crate::keys::Caller;
 use crate::rates::{Bucket, SpeedWindow, Take};
 
@@ -77,6 +78,14 @@ impl Uploads {
                 sent: 0,
             }),
         }
+    }
+
+    /// Sets the rates that the timetables name for this local time (`weekday` 0 = Monday); to be
+    /// called at start and once a minute, the timetables' unit.
+    pub fn follow(&self, sharing: &config::Sharing, weekday: u8, minute_of_day: u16, now: Instant) {
+        let all = sharing.rate.rate_at(weekday, minute_of_day);
+        let each = sharing.rate_per_peer.rate_at(weekday, minute_of_day);
+        self.set_rates(all, each, now);
     }
 
     /// Changes the rates; running uploads follow at once.

@@ -1,1 +1,92 @@
-//! The qBittorrent WebUI API (v2) over our grabs.
+//! The qBittorrent face: WebAPI v2 as qBittorrent 4.6.0 has it, over our grabs.
+//!
+//! Radarr and Sonarr (and dashboards, exporters, WebUIs) believe that they talk to qBittorrent. In: a
+//! request below `/api/v2/`; out: the bytes the real server would send, with the truth about our
+//! downloads in them. Every list and change is confined to the login behind the session, except
+//! for the owner. `dispatch` has the one table of calls; `view` says how a grab looks as a torrent;
+//! `maindata`, `filter`, `details`, `sessions`, `failures` are pure. What a call does is in `add`,
+//! `commands`, `lists`, `labels`, `sync`, `transfer`, `server`. Recorded answers of a real server are
+//! replayed in `tests`.
+//!
+//! Deliberately different: no ban after failed logins (the answers get slower), no check of the port in
+//! `Host` (it breaks port mapping), a repeated add says `Ok.`, `deleteFiles` may be missing, the names
+//! of 5.x (`stop`, `start`, `stopped`) work too, foreign torrents are refused with 415.
+
+mod add;
+mod auth;
+mod commands;
+mod details;
+mod dispatch;
+mod failures;
+mod filter;
+mod input;
+mod journal;
+mod labels;
+mod lists;
+mod maindata;
+mod server;
+mod sessions;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod value;
+mod view;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub use dispatch::handle;
+
+/// Reported by `app/version`. With the API version below a pair that really existed; below API 2.11 the
+/// arrs say `paused`, from 2.9 on they know inactive seeding limits.
+pub const VERSION: &str = "v4.6.0";
+
+/// Reported by `app/webapiVersion`: three numbers, for `.NET` compares `2.9` lower than `2.9.0`.
+pub const API_VERSION: &str = "2.9.2";
+
+/// What the face remembers between requests. All of it may be lost: clients log in again.
+pub struct Face {
+    sessions: Mutex<sessions::Sessions>,
+    failures: Mutex<failures::Failures>,
+    boards: Mutex<sync::Boards>,
+    places: Mutex<lists::Places>,
+    limits: Mutex<transfer::Limits>,
+    journal: Mutex<journal::Journal>,
+    /// Grows with every change of a category or tag.
+    labels_revision: AtomicU64,
+    /// How the answer to a failed login waits.
+    wait: fn(Duration),
+}
+
+impl Face {
+    /// A face without sessions.
+    pub fn new() -> Face {
+        Face {
+            sessions: Mutex::default(),
+            failures: Mutex::default(),
+            boards: Mutex::default(),
+            places: Mutex::default(),
+            limits: Mutex::default(),
+            journal: Mutex::default(),
+            labels_revision: AtomicU64::new(1),
+            wait: std::thread::sleep,
+        }
+    }
+
+    fn labels_changed(&self) {
+        self.labels_revision.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Default for Face {
+    fn default() -> Self {
+        Face::new()
+    }
+}
+
+/// Locks; what a panicking request left behind is still sound, for each change is one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

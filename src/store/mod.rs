@@ -7,6 +7,14 @@
 //! when a state changes.
 
 mod generations;
+mod grabs;
+pub mod labels;
+pub mod origins;
+mod queue;
+pub mod releases;
+pub mod shared;
+
+pub use grabs::{Added, Change, NewRow, QueueEdge};
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -27,10 +35,16 @@ const MAX_IDLE_READERS: usize = 4;
 const CACHE_KIB: i64 = 512;
 
 /// Every migration in order; its place + 1 is the `user_version` that it leaves behind.
-const MIGRATIONS: &[(&str, &str)] = &[(
-    "0001_state",
-    include_str!("../../migrations/0001_state.sql"),
-)];
+const MIGRATIONS: &[(&str, &str)] = &[
+    (
+        "0001_state",
+        include_str!("../../migrations/0001_state.sql"),
+    ),
+    (
+        "0002_catalogue",
+        include_str!("../../migrations/0002_catalogue.sql"),
+    ),
+];
 
 /// Why the database did not do what was asked.
 #[derive(Debug)]

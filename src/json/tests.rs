@@ -1,5 +1,7 @@
 //! Tests of `json`.
 
+use miniserde::json::Value;
+
 use super::*;
 
 /// Gives one byte a read: every state of the scanner meets the end of its buffer.

@@ -1,0 +1,621 @@
+//! Reading a whole list (or the answer to one question) into the index, item by item.
+//!
+//! Releases come one at a time and are compared in batches with what is stored, by key and digest;
+//! only differences are written, a batch in one short transaction. What was seen is a set of row
+//! numbers, one bit each: 12.5 KiB for 100,000 releases. When the list is complete, stored rows that
+//! were not seen are removed, but none that came in meanwhile by another way (a live search). If it
+//! is not complete, nothing is removed. An unchanged list costs no write, and where the friend
+//! answers 304, one request.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::origins::{Friend, Now, SourceSlot};
+use super::record;
+use super::schedule::Outcome;
+use super::{Inner, categories, dates};
+use crate::peer::client::{PeerError, PeerQuery, SearchOutcome};
+use crate::release::{Release, imdb_number};
+use crate::store::releases::{OfferKey, OfferRow, Scope};
+use crate::store::shared::SharedRow;
+use crate::store::{Store, StoreError};
+use crate::torrent::stub;
+
+/// Releases written in one transaction: some 20 ms on a small board, which is how long another
+/// writer may have to wait.
+const BATCH_ROWS: usize = 500;
+
+/// Bytes held before a batch is written, whatever its number of rows.
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Releases taken from one friend or source. Nobody's library is larger; a server that never stops
+/// listing is not one.
+const MAX_RELEASES: u64 = 500_000;
+
+/// A friend's media info above this (bytes) is not kept: feeds use none of it.
+const MAX_MEDIA_INFO: usize = 2048;
+
+/// For a handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For a friend's whole list: a slow friend must not keep the others waiting for ever.
+const LIST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A release on its way into the index.
+struct Pending {
+    release: Release,
+    path: Option<PathBuf>,
+    record: Vec<u8>,
+    digest: i64,
+}
+
+impl Pending {
+    fn season(&self) -> i64 {
+        self.release.season.map_or(-1, i64::from)
+    }
+
+    fn episode(&self) -> i64 {
+        self.release.episode.map_or(-1, i64::from)
+    }
+
+    fn imdb(&self) -> Option<i64> {
+        signed(self.release.imdb_id.as_deref().and_then(imdb_number))
+    }
+
+    fn key(&self) -> OfferKey<'_> {
+        OfferKey {
+            their_id: &self.release.id,
+            season: self.season(),
+            episode: self.episode(),
+        }
+    }
+}
+
+/// An id for the index. One beyond 63 bits is not indexed: no database has such numbers.
+fn signed(id: Option<u64>) -> Option<i64> {
+    id.and_then(|id| i64::try_from(id).ok())
+}
+
+/// Where the releases go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shelf {
+    /// The offers of a friend, and which of them the answer stands for.
+    Offers(i64, Scope),
+    /// Our own.
+    Shared(i64),
+}
+
+impl Shelf {
+    /// True if both would be the same row.
+    fn is_same(self, a: &Pending, b: &Pending) -> bool {
+        match self {
+            Shelf::Offers(..) => a.key() == b.key(),
+            Shelf::Shared(_) => a.release.id == b.release.id,
+        }
+    }
+}
+
+/// What a scan did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Releases that came.
+    pub seen: u64,
+    /// Rows written.
+    pub written: u64,
+    /// Rows removed.
+    pub removed: u64,
+}
+
+/// One list on its way into the index.
+pub struct Scan<'a> {
+    store: &'a Store,
+    shelf: Shelf,
+    now: u64,
+    last: i64,
+    seen: RowSet,
+    batch: Vec<Pending>,
+    bytes: usize,
+    changes: Changes,
+    error: Option<StoreError>,
+    on_write: &'a dyn Fn(u64),
+}
+
+impl<'a> Scan<'a> {
+    /// The answer of a friend to a question of the given scope. `on_write` is told how many rows
+    /// each transaction touched, after it.
+    pub fn of_friend(
+        store: &'a Store,
+        n: i64,
+        scope: Scope,
+        now: u64,
+        on_write: &'a dyn Fn(u64),
+    ) -> Result<Scan<'a>, StoreError> {
+        let last = store.last_offer()?;
+        Ok(Scan::new(
+            store,
+            Shelf::Offers(n, scope),
+            now,
+            last,
+            on_write,
+        ))
+    }
+
+    /// Everything of a source of ours.
+    pub fn of_source(store: &'a Store, n: i64) -> Result<Scan<'a>, StoreError> {
+        let last = store.last_shared()?;
+        Ok(Scan::new(store, Shelf::Shared(n), 0, last, &|_| ()))
+    }
+
+    fn new(
+        store: &'a Store,
+        shelf: Shelf,
+        now: u64,
+        last: i64,
+        on_write: &'a dyn Fn(u64),
+    ) -> Scan<'a> {
+        Scan {
+            store,
+            shelf,
+            now,
+            last,
+            seen: RowSet::default(),
+            batch: Vec::new(),
+            bytes: 0,
+            changes: Changes::default(),
+            error: None,
+            on_write,
+        }
+    }
+
+    /// Takes one release. An error of the database is kept for the end: a list cannot be broken
+    /// off, and what comes after it is left out.
+    pub fn see(&mut self, mut release: Release, path: Option<&Path>) {
+        if self.error.is_some() || self.changes.seen >= MAX_RELEASES {
+            self.changes.seen += 1;
+            return;
+        }
+        // No arr takes a stub of such a release, and nobody can fetch nothing.
+        if !is_offerable(&release) {
+            return;
+        }
+        if path.is_none()
+            && release
+                .media_info
+                .as_ref()
+                .is_some_and(|m| m.len() > MAX_MEDIA_INFO)
+        {
+            release.media_info = None;
+        }
+        let record = record::encode(&release);
+        let digest = record::digest(&release.id, &record, path);
+        self.changes.seen += 1;
+        self.bytes += record.len() * 2;
+        self.batch.push(Pending {
+            release,
+            path: path.map(Path::to_owned),
+            record,
+            digest,
+        });
+        if self.batch.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
+            self.flush();
+        }
+    }
+
+    /// The list is complete: what was not seen is gone.
+    pub fn finish(mut self) -> Result<Changes, StoreError> {
+        self.flush();
+        if self.changes.seen > MAX_RELEASES {
+            log::warn!(
+                "a list of {} releases was cut: at most {MAX_RELEASES} are indexed of one origin",
+                self.changes.seen
+            );
+        }
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let seen = &self.seen;
+        let is_gone = |row| !seen.contains(row);
+        let gone = match self.shelf {
+            Shelf::Offers(n, scope) => self.store.offers_where(n, scope, self.last, &is_gone)?,
+            Shelf::Shared(n) => self.store.shared_where(n, self.last, &is_gone)?,
+        };
+        for rows in gone.chunks(BATCH_ROWS) {
+            match self.shelf {
+                Shelf::Offers(..) => {
+                    self.store.remove_offers(rows, self.now)?;
+                }
+                Shelf::Shared(n) => self.store.remove_shared(n, rows)?,
+            }
+            // Removing adds nothing to an answer, but changes it.
+            (self.on_write)(0);
+            self.changes.removed += rows.len() as u64;
+        }
+        Ok(self.changes)
+    }
+
+    /// The list broke off: what was seen is kept, nothing is removed.
+    pub fn abandon(mut self) -> Result<Changes, StoreError> {
+        self.flush();
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok(self.changes),
+        }
+    }
+
+    fn flush(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        self.bytes = 0;
+        if self.error.is_some() || batch.is_empty() {
+            return;
+        }
+        if let Err(error) = self.write(&batch) {
+            self.error = Some(error);
+        }
+        // The allocation serves for the next batch.
+        self.batch = batch;
+        self.batch.clear();
+    }
+
+    fn write(&mut self, batch: &[Pending]) -> Result<(), StoreError> {
+        let known = match self.shelf {
+            Shelf::Offers(n, _) => {
+                let keys: Vec<_> = batch.iter().map(Pending::key).collect();
+                self.store.offers_known(n, &keys)?
+            }
+            Shelf::Shared(n) => {
+                let ids: Vec<_> = batch.iter().map(|p| p.release.id.as_str()).collect();
+                self.store.shared_known(n, &ids)?
+            }
+        };
+        let mut changed: Vec<&Pending> = Vec::new();
+        for (pending, known) in batch.iter().zip(known) {
+            match known {
+                // Listed twice under one key: the first counts, or each refresh would write both.
+                Some((row, digest)) => {
+                    if self.seen.insert(row) && digest != pending.digest {
+                        changed.push(pending);
+                    }
+                }
+                None => {
+                    if !changed
+                        .iter()
+                        .any(|other| self.shelf.is_same(other, pending))
+                    {
+                        changed.push(pending);
+                    }
+                }
+            }
+        }
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let rows = match self.shelf {
+            Shelf::Offers(n, _) => {
+                let rows: Vec<_> = changed.iter().map(|p| offer_row(p, self.now)).collect();
+                self.store.write_offers(n, &rows, self.now)?
+            }
+            Shelf::Shared(n) => {
+                let rows: Vec<_> = changed.iter().filter_map(|p| shared_row(p)).collect();
+                self.store.write_shared(n, &rows)?
+            }
+        };
+        self.changes.written += rows.len() as u64;
+        (self.on_write)(rows.len() as u64);
+        for row in rows {
+            self.seen.insert(row);
+        }
+        Ok(())
+    }
+}
+
+/// False for what has no stub that an arr accepts.
+pub fn is_offerable(release: &Release) -> bool {
+    i64::try_from(release.size).is_ok() && stub::is_offerable(release.size)
+}
+
+fn offer_row(pending: &Pending, now: u64) -> OfferRow<'_> {
+    let release = &pending.release;
+    OfferRow {
+        key: pending.key(),
+        guid: stub::base_hash(&release.title, release.size).0,
+        // `is_offerable` has seen to it that it fits.
+        size: i64::try_from(release.size).unwrap_or(i64::MAX),
+        published: dates::published(release.publish_date.as_deref(), now),
+        title: &release.title,
+        series: release.series_title.as_deref(),
+        cats: categories::of_release(release),
+        air: dates::air_number(release.air_date.as_deref(), &release.title),
+        imdb: pending.imdb(),
+        tmdb: signed(release.tmdb_id),
+        tvdb: signed(release.tvdb_id),
+        digest: pending.digest,
+        record: &pending.record,
+    }
+}
+
+fn shared_row(pending: &Pending) -> Option<SharedRow<'_>> {
+    Some(SharedRow {
+        id: &pending.release.id,
+        season: pending.season(),
+        episode: pending.episode(),
+        imdb: pending.imdb(),
+        tmdb: signed(pending.release.tmdb_id),
+        tvdb: signed(pending.release.tvdb_id),
+        digest: pending.digest,
+        path: pending.path.as_deref()?,
+        record: &pending.record,
+    })
+}
+
+/// A set of row numbers, one bit each from 0 to the highest.
+#[derive(Default)]
+struct RowSet {
+    words: Vec<u64>,
+}
+
+impl RowSet {
+    /// True if it was not in the set before.
+    fn insert(&mut self, row: i64) -> bool {
+        let Some((word, bit)) = place(row) else {
+            return false;
+        };
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        let is_new = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        is_new
+    }
+
+    fn contains(&self, row: i64) -> bool {
+        place(row).is_some_and(|(word, bit)| self.words.get(word).is_some_and(|w| w & bit != 0))
+    }
+}
+
+fn place(row: i64) -> Option<(usize, u64)> {
+    let word = usize::try_from(row / 64).ok()?;
+    Some((word, 1 << (row % 64)))
+}
+
+impl Inner {
+    /// Reads everything that is due; gives the time when something is due next.
+    pub(super) fn refresh_due(&self, now: &dyn Fn() -> Now) -> Instant {
+        for slot in &self.origins.sources {
+            let due = slot.state().due;
+            if due.at <= now().instant {
+                let outcome = self.refresh_source(slot, now);
+                let mut state = slot.state();
+                state.due = due.after(outcome, now().instant, self.every);
+            }
+        }
+        for friend in &self.origins.friends {
+            let is_due = friend.state().due.at <= now().instant;
+            if is_due {
+                self.refresh_friend(friend, now);
+            }
+        }
+        self.tidy(now());
+        let sources = self.origins.sources.iter().map(|slot| slot.state().due.at);
+        let friends = self.origins.friends.iter().map(|f| f.state().due.at);
+        let latest = now().instant + self.every.max(Duration::from_secs(1));
+        sources.chain(friends).min().unwrap_or(latest)
+    }
+
+    fn refresh_source(&self, slot: &SourceSlot, now: &dyn Fn() -> Now) -> Outcome {
+        let result = Scan::of_source(&self.store, slot.n).and_then(|mut scan| {
+            match slot
+                .source
+                .scan(&mut |offer| scan.see(offer.release, Some(&offer.path)))
+            {
+                Ok(()) => scan.finish().map(Ok),
+                Err(error) => scan.abandon().map(|_| Err(error)),
+            }
+        });
+        let result = match result {
+            Ok(Ok(changes)) => Ok(changes),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let mut state = slot.state();
+        match result {
+            Ok(changes) => {
+                if state.is_up != Some(true) || changes.written + changes.removed > 0 {
+                    log::info!(
+                        "{}: {} releases shared ({} new or changed, {} removed)",
+                        slot.source.name(),
+                        changes.seen,
+                        changes.written,
+                        changes.removed
+                    );
+                }
+                let was_empty = std::mem::replace(&mut state.is_empty, changes.seen == 0);
+                state.is_up = Some(true);
+                state.seen_at = Some(now().unix);
+                state.error = None;
+                if state.is_empty && !was_empty {
+                    Outcome::Emptied
+                } else {
+                    Outcome::Answered
+                }
+            }
+            Err(error) => {
+                if state.is_up.replace(false) != Some(false) {
+                    log::warn!(
+                        "{error}; what was known of it stays shared, reading it again later"
+                    );
+                }
+                state.error = Some(error);
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// Reads a friend's whole list, unless that is under way on another thread.
+    pub(super) fn refresh_friend(&self, friend: &Friend, now: &dyn Fn() -> Now) {
+        if let Some(_guard) = self.traffic.begin_refresh(friend.n) {
+            self.refresh_friend_now(friend, now);
+        }
+    }
+
+    /// As above, by the holder of the guard.
+    pub(super) fn refresh_friend_now(&self, friend: &Friend, now: &dyn Fn() -> Now) {
+        let outcome = match self.read_list(friend, now) {
+            Ok(outcome) => outcome,
+            Err(ListError::Peer(error)) => {
+                friend.failed(&error, now());
+                Outcome::Failed
+            }
+            Err(ListError::Store(error)) => {
+                log::error!("cannot index friend {}: {error}", friend.client.name());
+                friend.state().error = Some(error.to_string());
+                Outcome::Failed
+            }
+        };
+        let mut state = friend.state();
+        state.due = state.due.after(outcome, now().instant, self.every);
+    }
+
+    fn read_list(&self, friend: &Friend, now: &dyn Fn() -> Now) -> Result<Outcome, ListError> {
+        // Once it is known to be up its version is not asked again: one request a refresh.
+        let is_up = friend.state().is_up == Some(true);
+        if !is_up {
+            let began = Instant::now();
+            let handshake = friend.client.handshake(HANDSHAKE_TIMEOUT)?;
+            friend.came_up(&handshake);
+            friend.answered(&self.store, Some(began.elapsed()), now());
+        }
+        let etag = friend.state().etag.clone();
+        let on_write = |touched| self.changed(touched);
+        let mut scan = Scan::of_friend(
+            &self.store,
+            friend.n,
+            Scope::Everything,
+            now().unix,
+            &on_write,
+        )?;
+        let result = friend.client.search(
+            PeerQuery::Everything,
+            etag.as_deref(),
+            LIST_TIMEOUT,
+            &mut |release| scan.see(release, None),
+        );
+        let etag = match result {
+            Ok(SearchOutcome::NotModified) => {
+                friend.answered(&self.store, None, now());
+                friend.state().error = None;
+                return Ok(Outcome::Answered);
+            }
+            Ok(SearchOutcome::Complete { etag }) => etag,
+            Err(error) => {
+                let changes = scan.abandon()?;
+                if changes.written > 0 {
+                    self.forget_etag(friend)?;
+                }
+                return Err(error.into());
+            }
+        };
+        let changes = scan.finish()?;
+        friend.answered(&self.store, None, now());
+        if changes.written + changes.removed > 0 {
+            log::info!(
+                "friend {} offers {} releases ({} new or changed, {} removed)",
+                friend.client.name(),
+                changes.seen,
+                changes.written,
+                changes.removed
+            );
+        }
+        let (is_news, was_empty) = {
+            let state = friend.state();
+            (!state.is_filled || state.etag != etag, state.is_empty)
+        };
+        if is_news {
+            self.store
+                .origin_filled(friend.n, etag.as_deref(), now().unix)?;
+        }
+        let mut state = friend.state();
+        state.is_filled = true;
+        state.is_empty = changes.seen == 0;
+        state.etag = etag;
+        state.error = None;
+        Ok(if state.is_empty && !was_empty {
+            Outcome::Emptied
+        } else {
+            Outcome::Answered
+        })
+    }
+
+    /// Removes what nobody needs any more, a little at a time.
+    fn tidy(&self, now: Now) {
+        if let Err(error) = self.try_tidy(now) {
+            log::error!("cannot tidy the catalogue: {error}");
+        }
+    }
+
+    fn try_tidy(&self, now: Now) -> Result<(), StoreError> {
+        let orphan = self
+            .origins
+            .orphans
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .pop();
+        if let Some(orphan) = orphan {
+            let on_write = |touched| self.changed(touched);
+            match orphan.kind {
+                crate::store::origins::OriginKind::Friend => Scan::of_friend(
+                    &self.store,
+                    orphan.n,
+                    Scope::Everything,
+                    now.unix,
+                    &on_write,
+                )?
+                .finish()?,
+                crate::store::origins::OriginKind::Source => {
+                    Scan::of_source(&self.store, orphan.n)?.finish()?
+                }
+            };
+            self.store.forget_origin(orphan.n)?;
+            log::info!(
+                "removed the releases of {}, which is no longer configured",
+                orphan.key
+            );
+        }
+        let due = self.tidy_due.load(Ordering::Relaxed);
+        if now.unix >= due {
+            self.tidy_due
+                .store(now.unix + TIDY_EVERY, Ordering::Relaxed);
+            self.store
+                .purge_items(now.unix.saturating_sub(GONE_KEPT), MAX_GONE)?;
+        }
+        Ok(())
+    }
+}
+
+/// Seconds between two looks at what can be forgotten.
+const TIDY_EVERY: u64 = 3600;
+
+/// Seconds that an item without offers keeps its place in the feed: a friend's server that comes
+/// back after a restart must not look like one with all new releases.
+const GONE_KEPT: u64 = 86_400;
+
+/// Items without offers that are kept at most: a friend that renames all it has each quarter of an
+/// hour must not fill our disk.
+const MAX_GONE: u64 = 20_000;
+
+enum ListError {
+    Peer(PeerError),
+    Store(StoreError),
+}
+
+impl From<PeerError> for ListError {
+    fn from(error: PeerError) -> ListError {
+        ListError::Peer(error)
+    }
+}
+
+impl From<StoreError> for ListError {
+    fn from(error: StoreError) -> ListError {
+        ListError::Store(error)
+    }
+}

@@ -1,0 +1,183 @@
+//! The vocabulary of downloads: what a grab is, whose it is, what may be asked of it.
+//!
+//! Plain values, no behaviour. A [`Grab`] is a row of the store; its live fields are 0 as the store
+//! gives it, and [`super::Downloads`] fills them from the running transfers.
+
+use crate::torrent::stub::{Infohash, StubError};
+
+/// State of a grab. Only `states::next` says how it may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Accepted; waits for a slot, for disk space or for its hours.
+    Queued,
+    /// Bytes flow.
+    Downloading,
+    /// The friend is away; a retry is scheduled.
+    Waiting,
+    /// A client paused it.
+    Paused,
+    /// The file is in place under its final name.
+    Completed,
+    /// The arr took it.
+    Imported,
+    /// Attempts used up, or a permanent error.
+    Failed,
+}
+
+/// One grab, as the store keeps it, with its live progress.
+#[derive(Clone, Debug)]
+pub struct Grab {
+    /// Row id.
+    pub id: i64,
+    /// Login that added it.
+    pub arr: String,
+    /// Infohash of the stub it was given.
+    pub infohash: Infohash,
+    /// Infohash of generation 0.
+    pub base_hash: Infohash,
+    /// Generation of the stub.
+    pub generation: u32,
+    /// Release title.
+    pub title: String,
+    /// After a rename by a client.
+    pub display_name: Option<String>,
+    /// Bytes.
+    pub size: u64,
+    /// Friend it is fetched from now.
+    pub peer_id: String,
+    /// That friend's id of the release.
+    pub item_id: String,
+    /// qBittorrent category, exact.
+    pub category: String,
+    /// Joined with `", "`, sorted.
+    pub tags: String,
+    /// State.
+    pub state: State,
+    /// Why it waits or failed.
+    pub reason: Option<String>,
+    /// Folder below `completed_path`, one component.
+    pub folder: String,
+    /// Name of the finished file, once the friend has named it.
+    pub filename: Option<String>,
+    /// Attempts made.
+    pub attempts: u32,
+    /// Unix seconds of the next attempt.
+    pub retry_at: Option<u64>,
+    /// Queue place.
+    pub position: i64,
+    /// Jumps the queue.
+    pub force_start: bool,
+    /// Bytes per second, 0 = none.
+    pub download_limit: u64,
+    /// Bytes per second, 0 = none; shown only, nothing is seeded.
+    pub upload_limit: u64,
+    /// As the arr asked.
+    pub ratio_limit: f64,
+    /// Minutes, as the arr asked.
+    pub seeding_time_limit: i64,
+    /// Minutes, as the arr asked.
+    pub inactive_seeding_time_limit: i64,
+    /// Unix seconds.
+    pub added_at: u64,
+    /// Unix seconds.
+    pub completed_at: Option<u64>,
+    /// Unix seconds.
+    pub imported_at: Option<u64>,
+    /// Live: bytes on disk.
+    pub have: u64,
+    /// Live: bytes per second over a sliding window; 0 unless downloading.
+    pub speed: u64,
+    /// Live: bytes received in all attempts since the start of the process.
+    pub received: u64,
+    /// Live: Unix seconds of the last byte, or of the add.
+    pub last_activity: u64,
+    /// Live: seconds since the last byte (or since waiting began), for `stalledDL`.
+    pub stalled_for: u64,
+}
+
+/// Whose grabs an operation may touch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Every grab (the owner's key).
+    All,
+    /// Those of one login.
+    Arr(String),
+}
+
+/// Which grabs a command addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// `all`.
+    All,
+    /// These; unknown ones are ignored.
+    Hashes(Vec<Infohash>),
+}
+
+/// What `torrents/add` asks for, once the stub has been read.
+#[derive(Clone, Debug)]
+pub struct NewGrab {
+    /// Login.
+    pub arr: String,
+    /// The torrent's bytes as uploaded.
+    pub torrent: Vec<u8>,
+    /// Category, `""` = none.
+    pub category: String,
+    /// Tags, normalised.
+    pub tags: String,
+    /// Add it paused.
+    pub paused: bool,
+    /// Jump the queue.
+    pub force_start: bool,
+    /// As asked; -2 = not given.
+    pub ratio_limit: f64,
+    /// As asked; -2 = not given.
+    pub seeding_time_limit: i64,
+    /// As asked; -2 = not given.
+    pub inactive_seeding_time_limit: i64,
+    /// Bytes per second, 0 = none.
+    pub download_limit: u64,
+    /// Display name, if the add renames.
+    pub display_name: Option<String>,
+}
+
+/// Why a grab was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddError {
+    /// Not one of our stubs (415).
+    Stub(StubError),
+    /// The stub names a friend that is not configured any more (503).
+    UnknownPeer(String),
+    /// Larger than `max_file_size` (415 with text: the arr must not retry).
+    TooLarge {
+        /// Bytes of the release.
+        size: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The database or disk refused (503).
+    Unavailable(String),
+}
+
+/// Where [`Downloads::move_in_queue`] moves to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueMove {
+    /// First.
+    Top,
+    /// Last.
+    Bottom,
+    /// One place forward.
+    Up,
+    /// One place back.
+    Down,
+}
+
+/// Sums for `transfer/info`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Bytes per second.
+    pub speed: u64,
+    /// Bytes since the start of the process.
+    pub received: u64,
+    /// Grabs with a running transfer.
+    pub running: u32,
+}

@@ -1,0 +1,10 @@
+//! The face as a client sees it: requests in, answers out, over a real store and a real queue.
+//!
+//! Nothing is ever downloaded here (`max_concurrent` is 0), so states are exactly those that commands
+//! and the tests themselves bring about.
+
+mod calls;
+mod login;
+mod recorded;
+mod rig;
+mod sync;

@@ -1,0 +1,589 @@
+//! Queries over the table `grab`, and the rows of `generation` that it leaves when a grab ends.
+//!
+//! Every change of state goes through [`Store::advance_grab`], which asks `downloads::states` inside
+//! the transaction that writes: two writers cannot both win, and a state that a grab cannot reach is
+//! never stored. Live fields of a [`Grab`] are 0 here. Reads do not wait for writers.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+use super::{Store, StoreError};
+use crate::downloads::states::{self, Event};
+use crate::downloads::{Grab, Scope, Selection, State};
+use crate::torrent::stub::Infohash;
+
+/// Columns of a [`Grab`] in the order in which [`read_row`] takes them. The stub is left out: it is
+/// large and only asked for by itself.
+const COLUMNS: &str = "id, arr, infohash, base_hash, generation, title, display_name, size, \
+     peer_id, item_id, category, tags, state, reason, folder, filename, attempts, retry_at, \
+     position, force_start, download_limit, upload_limit, ratio_limit, seeding_time_limit, \
+     inactive_seeding_time_limit, added_at, completed_at, imported_at";
+
+/// A grab about to be stored.
+#[derive(Clone, Debug)]
+pub struct NewRow<'a> {
+    /// The grab; its id, position, attempts and live fields are ignored.
+    pub grab: Grab,
+    /// The torrent as it was added.
+    pub stub: &'a [u8],
+}
+
+/// What became of an insertion.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Added {
+    /// Stored under this id. If an ended grab of the same login and infohash had to make room, its
+    /// id is here too: its part file is an orphan now.
+    Fresh {
+        /// Row id.
+        id: i64,
+        /// Row that is gone.
+        replaced: Option<i64>,
+    },
+    /// The same login has it already and it has not ended: nothing was stored.
+    Alive,
+}
+
+/// A change of state and what goes with it.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// What happened.
+    pub event: Event,
+    /// Why it waits or failed; `None` removes an old reason.
+    pub reason: Option<&'a str>,
+    /// Attempts from now on; `None` leaves them.
+    pub attempts: Option<u32>,
+    /// Unix seconds of the next attempt; `None` removes an old time.
+    pub retry_at: Option<u64>,
+    /// Unix seconds.
+    pub now: u64,
+}
+
+/// An end of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueEdge {
+    /// First.
+    Top,
+    /// Last.
+    Bottom,
+}
+
+impl Store {
+    /// Grabs in scope, oldest first; `category` filters exactly.
+    pub fn grabs(&self, scope: &Scope, category: Option<&str>) -> Result<Vec<Grab>, StoreError> {
+        let mut values = Vec::new();
+        let mut conditions = Vec::new();
+        if let Scope::Arr(arr) = scope {
+            values.push(Value::from(arr.clone()));
+            conditions.push("arr = ?");
+        }
+        if let Some(category) = category {
+            values.push(Value::from(category.to_owned()));
+            conditions.push("category = ?");
+        }
+        let filter = match conditions.is_empty() {
+            true => "1".to_owned(),
+            false => conditions.join(" AND "),
+        };
+        self.read(|db| select(db, &format!("{filter} ORDER BY added_at, id"), values))
+    }
+
+    /// One grab in scope; for [`Scope::All`] the oldest of that infohash.
+    pub fn grab(&self, scope: &Scope, infohash: &Infohash) -> Result<Option<Grab>, StoreError> {
+        self.read(|db| Ok(by_hash(db, scope, infohash)?.into_iter().next()))
+    }
+
+    /// One grab by row id.
+    pub fn grab_by_id(&self, id: i64) -> Result<Option<Grab>, StoreError> {
+        self.read(|db| Ok(select(db, "id = ?", vec![Value::from(id)])?.pop()))
+    }
+
+    /// Grabs that the queue has to look at: queued, downloading or waiting, in the order in which
+    /// they are served: forced ones first, then by place.
+    pub fn pending_grabs(&self) -> Result<Vec<Grab>, StoreError> {
+        self.read(|db| {
+            select(
+                db,
+                "state IN ('queued', 'downloading', 'waiting')
+                 ORDER BY force_start DESC, position, id",
+                Vec::new(),
+            )
+        })
+    }
+
+    /// The torrent of a grab, as it was added.
+    pub fn grab_stub(
+        &self,
+        scope: &Scope,
+        infohash: &Infohash,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(grab) = self.grab(scope, infohash)? else {
+            return Ok(None);
+        };
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT stub FROM grab WHERE id = ?1")?
+                .query_row([grab.id], |row| row.get(0))
+                .optional()?)
+        })
+    }
+
+    /// Grabs of a selection, in scope; unknown hashes are left out.
+    pub fn selected_grabs(
+        &self,
+        scope: &Scope,
+        which: &Selection,
+    ) -> Result<Vec<Grab>, StoreError> {
+        match which {
+            Selection::All => self.grabs(scope, None),
+            Selection::Hashes(hashes) => self.read(|db| {
+                let mut found: Vec<Grab> = Vec::new();
+                for hash in hashes {
+                    for grab in by_hash(db, scope, hash)? {
+                        if found.iter().all(|other| other.id != grab.id) {
+                            found.push(grab);
+                        }
+                    }
+                }
+                Ok(found)
+            }),
+        }
+    }
+
+    /// True when a grab of any login has this folder name, in any mix of upper and lower case:
+    /// some file systems do not tell them apart.
+    pub fn grab_folder_is_taken(&self, folder: &str) -> Result<bool, StoreError> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT 1 FROM grab WHERE folder = ?1 COLLATE NOCASE")?
+                .exists([folder])?)
+        })
+    }
+
+    /// Stores a grab at the end of the queue, in place of an ended one of the same login.
+    pub fn insert_grab(&self, new: &NewRow<'_>) -> Result<Added, StoreError> {
+        let grab = &new.grab;
+        let mut writer = self.writer();
+        let transaction = writer.transaction()?;
+        let found: Option<(i64, String)> = transaction
+            .prepare_cached("SELECT id, state FROM grab WHERE arr = ?1 AND infohash = ?2")?
+            .query_row(params![grab.arr, grab.infohash.to_string()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let replaced = match found {
+            Some((_, word)) if state(&word)?.is_alive() => return Ok(Added::Alive),
+            Some((id, _)) => {
+                end_generation(&transaction, id)?;
+                transaction.execute("DELETE FROM grab WHERE id = ?1", [id])?;
+                Some(id)
+            }
+            None => None,
+        };
+        transaction
+            .prepare_cached(
+                "INSERT INTO grab (arr, infohash, base_hash, generation, stub, title,
+                    display_name, size, peer_id, item_id, category, tags, state, folder, position,
+                    force_start, download_limit, upload_limit, ratio_limit, seeding_time_limit,
+                    inactive_seeding_time_limit, added_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+                    (SELECT coalesce(max(position), 0) + 1 FROM grab),
+                    ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+            )?
+            .execute(params![
+                grab.arr,
+                grab.infohash.to_string(),
+                grab.base_hash.to_string(),
+                grab.generation,
+                new.stub,
+                grab.title,
+                grab.display_name,
+                integer(grab.size),
+                grab.peer_id,
+                grab.item_id,
+                grab.category,
+                grab.tags,
+                grab.state.word(),
+                grab.folder,
+                grab.force_start,
+                integer(grab.download_limit),
+                integer(grab.upload_limit),
+                grab.ratio_limit,
+                grab.seeding_time_limit,
+                grab.inactive_seeding_time_limit,
+                integer(grab.added_at),
+            ])?;
+        let id = transaction.last_insert_rowid();
+        transaction.commit()?;
+        Ok(Added::Fresh { id, replaced })
+    }
+
+    /// Removes a grab: it has ended for its login. Gives the row as it was at that moment.
+    pub fn delete_grab(&self, id: i64) -> Result<Option<Grab>, StoreError> {
+        let mut writer = self.writer();
+        let transaction = writer.transaction()?;
+        let Some(grab) = select(&transaction, "id = ?", vec![Value::from(id)])?.pop() else {
+            return Ok(None);
+        };
+        end_generation(&transaction, id)?;
+        transaction.execute("DELETE FROM grab WHERE id = ?1", [id])?;
+        transaction.commit()?;
+        Ok(Some(grab))
+    }
+
+    /// Moves a grab to the state that `change.event` leads to. `None`: there is no such arrow from
+    /// its present state, or no such grab; nothing was written.
+    pub fn advance_grab(&self, id: i64, change: &Change<'_>) -> Result<Option<State>, StoreError> {
+        let mut writer = self.writer();
+        let transaction = writer.transaction()?;
+        let Some(before) = state_of(&transaction, id)? else {
+            return Ok(None);
+        };
+        let Some(after) = states::next(before, change.event) else {
+            return Ok(None);
+        };
+        let now = integer(change.now);
+        transaction
+            .prepare_cached(
+                "UPDATE grab SET state = ?2, reason = ?3, retry_at = ?4,
+                    attempts = coalesce(?5, attempts),
+                    completed_at = CASE ?2 WHEN 'completed' THEN ?6
+                        WHEN 'imported' THEN completed_at END,
+                    imported_at = CASE ?2 WHEN 'imported' THEN ?6 END,
+                    failure_reported = 0
+                 WHERE id = ?1",
+            )?
+            .execute(params![
+                id,
+                after.word(),
+                change.reason,
+                change.retry_at.map(integer),
+                change.attempts,
+                now,
+            ])?;
+        if !after.is_alive() {
+            end_generation(&transaction, id)?;
+        }
+        transaction.commit()?;
+        Ok(Some(after))
+    }
+
+    /// The validator of the bytes in the part file.
+    pub fn grab_validator(&self, id: i64) -> Result<Option<String>, StoreError> {
+        self.read(|db| {
+            Ok(db
+                .prepare_cached("SELECT etag FROM grab WHERE id = ?1")?
+                .query_row([id], |row| row.get(0))
+                .optional()?
+                .flatten())
+        })
+    }
+
+    /// Stores the validator of the bytes that are about to be written to the part file.
+    pub fn set_grab_validator(&self, id: i64, validator: Option<&str>) -> Result<(), StoreError> {
+        self.writer().execute(
+            "UPDATE grab SET etag = ?2 WHERE id = ?1 AND etag IS NOT ?2",
+            params![id, validator],
+        )?;
+        Ok(())
+    }
+
+    /// Stores what the friend said about the file: its name, and its size where that has changed.
+    pub fn set_grab_file(&self, id: i64, filename: &str, size: u64) -> Result<(), StoreError> {
+        self.writer().execute(
+            "UPDATE grab SET filename = ?2, size = ?3 WHERE id = ?1",
+            params![id, filename, integer(size)],
+        )?;
+        Ok(())
+    }
+
+    /// Fetches the grab from another friend from now on. `validator` is that friend's, and counts
+    /// for the bytes that are in the part file already.
+    pub fn set_grab_origin(
+        &self,
+        id: i64,
+        peer_id: &str,
+        item_id: &str,
+        validator: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.writer().execute(
+            "UPDATE grab SET peer_id = ?2, item_id = ?3, etag = ?4 WHERE id = ?1",
+            params![id, peer_id, item_id, validator],
+        )?;
+        Ok(())
+    }
+
+    /// Stores another folder name, because the first one was taken in the meantime.
+    pub fn set_grab_folder(&self, id: i64, folder: &str) -> Result<(), StoreError> {
+        self.set_grab_column("folder", &[id], &Value::from(folder.to_owned()))
+    }
+
+    /// Stores a category.
+    pub fn set_grab_category(&self, ids: &[i64], category: &str) -> Result<(), StoreError> {
+        self.set_grab_column("category", ids, &Value::from(category.to_owned()))
+    }
+
+    /// Stores tags, joined with `", "`.
+    pub fn set_grab_tags(&self, id: i64, tags: &str) -> Result<(), StoreError> {
+        self.set_grab_column("tags", &[id], &Value::from(tags.to_owned()))
+    }
+
+    /// Stores the name that is shown.
+    pub fn set_grab_display_name(&self, ids: &[i64], name: &str) -> Result<(), StoreError> {
+        self.set_grab_column("display_name", ids, &Value::from(name.to_owned()))
+    }
+
+    /// Stores whether grabs jump the queue.
+    pub fn set_grab_force(&self, ids: &[i64], on: bool) -> Result<(), StoreError> {
+        self.set_grab_column("force_start", ids, &Value::from(on))
+    }
+
+    /// Stores a download limit in bytes per second.
+    pub fn set_grab_download_limit(&self, ids: &[i64], limit: u64) -> Result<(), StoreError> {
+        self.set_grab_column("download_limit", ids, &Value::from(integer(limit)))
+    }
+
+    /// Stores an upload limit in bytes per second.
+    pub fn set_grab_upload_limit(&self, ids: &[i64], limit: u64) -> Result<(), StoreError> {
+        self.set_grab_column("upload_limit", ids, &Value::from(integer(limit)))
+    }
+
+    /// Stores seed limits; `None` leaves one as it is.
+    pub fn set_grab_share_limits(
+        &self,
+        ids: &[i64],
+        ratio: Option<f64>,
+        seeding_minutes: Option<i64>,
+        inactive_minutes: Option<i64>,
+    ) -> Result<(), StoreError> {
+        let columns = [
+            ("ratio_limit", ratio.map(Value::from)),
+            ("seeding_time_limit", seeding_minutes.map(Value::from)),
+            (
+                "inactive_seeding_time_limit",
+                inactive_minutes.map(Value::from),
+            ),
+        ];
+        for (column, value) in columns {
+            if let Some(value) = value {
+                self.set_grab_column(column, ids, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves grabs to one end of the queue; they keep their order among themselves.
+    pub fn move_grabs_to(&self, ids: &[i64], edge: QueueEdge) -> Result<(), StoreError> {
+        let mut writer = self.writer();
+        let transaction = writer.transaction()?;
+        let mut ids: Vec<(i64, i64)> = ids
+            .iter()
+            .filter_map(|id| position(&transaction, *id).transpose())
+            .collect::<Result<_, _>>()?;
+        ids.sort_unstable();
+        let (first, last): (i64, i64) = transaction.query_row(
+            "SELECT coalesce(min(position), 0), coalesce(max(position), 0) FROM grab",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let mut place = match edge {
+            QueueEdge::Top => first - i64::try_from(ids.len()).unwrap_or(i64::MAX),
+            QueueEdge::Bottom => last + 1,
+        };
+        for (_, id) in ids {
+            set_position(&transaction, id, place)?;
+            place += 1;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Swaps a grab with its neighbour among the unfinished ones; at the end nothing happens.
+    pub fn move_grab_by_one(&self, id: i64, towards: QueueEdge) -> Result<(), StoreError> {
+        let mut writer = self.writer();
+        let transaction = writer.transaction()?;
+        let Some((place, _)) = position(&transaction, id)? else {
+            return Ok(());
+        };
+        let sql = match towards {
+            QueueEdge::Top => {
+                "SELECT id, position FROM grab WHERE position < ?1
+                 AND state NOT IN ('completed', 'imported') ORDER BY position DESC LIMIT 1"
+            }
+            QueueEdge::Bottom => {
+                "SELECT id, position FROM grab WHERE position > ?1
+                 AND state NOT IN ('completed', 'imported') ORDER BY position LIMIT 1"
+            }
+        };
+        let neighbour: Option<(i64, i64)> = transaction
+            .prepare_cached(sql)?
+            .query_row([place], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if let Some((other, there)) = neighbour {
+            set_position(&transaction, id, there)?;
+            set_position(&transaction, other, place)?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Failed grabs of a login that its arr has not been told of yet.
+    pub fn unreported_failures(&self, arr: &str) -> Result<Vec<Grab>, StoreError> {
+        self.read(|db| {
+            select(
+                db,
+                "arr = ? AND state = 'failed' AND failure_reported = 0 ORDER BY id",
+                vec![Value::from(arr.to_owned())],
+            )
+        })
+    }
+
+    /// Remembers that the arr was told that a grab has failed.
+    pub fn set_failure_reported(&self, id: i64) -> Result<(), StoreError> {
+        self.set_grab_column("failure_reported", &[id], &Value::from(true))
+    }
+
+    fn set_grab_column(
+        &self,
+        column: &'static str,
+        ids: &[i64],
+        value: &Value,
+    ) -> Result<(), StoreError> {
+        let mut writer = self.writer();
+        let transaction = writer.transaction()?;
+        {
+            let mut statement = transaction
+                .prepare_cached(&format!("UPDATE grab SET {column} = ?2 WHERE id = ?1"))?;
+            for id in ids {
+                statement.execute(params![id, value])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+/// The next stub of this release for this login is one generation on.
+fn end_generation(transaction: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO generation (arr, base_hash, next)
+             SELECT arr, base_hash, generation + 1 FROM grab WHERE id = ?1
+             ON CONFLICT (arr, base_hash) DO UPDATE SET next = max(next, excluded.next)",
+        )?
+        .execute([id])?;
+    Ok(())
+}
+
+fn state_of(connection: &Connection, id: i64) -> Result<Option<State>, StoreError> {
+    let word: Option<String> = connection
+        .prepare_cached("SELECT state FROM grab WHERE id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()?;
+    word.map(|word| state(&word)).transpose()
+}
+
+fn state(word: &str) -> Result<State, StoreError> {
+    State::from_word(word)
+        .ok_or_else(|| StoreError::Corrupt(format!("a grab has the unknown state {word:?}")))
+}
+
+/// (place, id) of a grab.
+fn position(connection: &Connection, id: i64) -> Result<Option<(i64, i64)>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT position, id FROM grab WHERE id = ?1")?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?)
+}
+
+fn set_position(transaction: &Transaction<'_>, id: i64, place: i64) -> Result<(), StoreError> {
+    transaction
+        .prepare_cached("UPDATE grab SET position = ?2 WHERE id = ?1")?
+        .execute([id, place])?;
+    Ok(())
+}
+
+fn by_hash(
+    connection: &Connection,
+    scope: &Scope,
+    infohash: &Infohash,
+) -> Result<Vec<Grab>, StoreError> {
+    let hash = Value::from(infohash.to_string());
+    match scope {
+        Scope::All => select(connection, "infohash = ? ORDER BY id", vec![hash]),
+        Scope::Arr(arr) => select(
+            connection,
+            "infohash = ? AND arr = ?",
+            vec![hash, Value::from(arr.clone())],
+        ),
+    }
+}
+
+fn select(
+    connection: &Connection,
+    condition: &str,
+    values: Vec<Value>,
+) -> Result<Vec<Grab>, StoreError> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM grab WHERE {condition}"))?;
+    let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+    let mut grabs = Vec::new();
+    while let Some(row) = rows.next()? {
+        grabs.push(read_row(row)?);
+    }
+    Ok(grabs)
+}
+
+fn read_row(row: &Row<'_>) -> Result<Grab, StoreError> {
+    let hash = |index: usize| -> Result<Infohash, StoreError> {
+        let text = row.get_ref(index)?.as_str().unwrap_or_default();
+        Infohash::parse(text)
+            .ok_or_else(|| StoreError::Corrupt(format!("a grab has the infohash {text:?}")))
+    };
+    let maybe_count = |index: usize| -> Result<Option<u64>, StoreError> {
+        let value: Option<i64> = row.get(index)?;
+        Ok(value.map(|value| u64::try_from(value).unwrap_or(0)))
+    };
+    let count = |index: usize| Ok::<u64, StoreError>(maybe_count(index)?.unwrap_or(0));
+    let word = row.get_ref(12)?.as_str().unwrap_or_default();
+    Ok(Grab {
+        id: row.get(0)?,
+        arr: row.get(1)?,
+        infohash: hash(2)?,
+        base_hash: hash(3)?,
+        generation: row.get(4)?,
+        title: row.get(5)?,
+        display_name: row.get(6)?,
+        size: count(7)?,
+        peer_id: row.get(8)?,
+        item_id: row.get(9)?,
+        category: row.get(10)?,
+        tags: row.get(11)?,
+        state: state(word)?,
+        reason: row.get(13)?,
+        folder: row.get(14)?,
+        filename: row.get(15)?,
+        attempts: row.get(16)?,
+        retry_at: maybe_count(17)?,
+        position: row.get(18)?,
+        force_start: row.get(19)?,
+        download_limit: count(20)?,
+        upload_limit: count(21)?,
+        ratio_limit: row.get(22)?,
+        seeding_time_limit: row.get(23)?,
+        inactive_seeding_time_limit: row.get(24)?,
+        added_at: count(25)?,
+        completed_at: maybe_count(26)?,
+        imported_at: maybe_count(27)?,
+        have: 0,
+        speed: 0,
+        received: 0,
+        last_activity: 0,
+        stalled_for: 0,
+    })
+}
+
+/// SQLite's integers end at 2^63: nothing that we store as a count comes near it, and a client's
+/// absurd limit means "a lot" all the same.
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
