@@ -27,6 +27,7 @@ use crate::peer::client::PeerClient;
 use crate::peer::uploads::Uploads;
 use crate::routes::ROUTES;
 use crate::scheduler::{Job, Lane, Scheduler};
+use crate::status::ArrReports;
 use crate::store::Store;
 
 /// Held while a jackdaw uses the data folder: two of them on one database would each resume the
@@ -54,6 +55,8 @@ pub struct Services {
     pub downloads: Option<Arc<Downloads>>,
     /// Sessions and limits of the qBittorrent face.
     pub qbittorrent: crate::qbittorrent::Face,
+    /// Parts that have something to say about the arrs in `GET /status`.
+    pub arr_reports: Vec<Box<dyn ArrReports>>,
     /// When we started.
     pub started: Instant,
 }
@@ -123,6 +126,7 @@ impl App {
             catalogue,
             downloads,
             qbittorrent: crate::qbittorrent::Face::new(),
+            arr_reports: Vec::new(),
             started: Instant::now(),
         });
         let scheduler = Scheduler::start(jobs(&services))
