@@ -145,6 +145,8 @@ pub struct SharedFile {
 
 /// What a stub request finds.
 #[derive(Clone, Debug, PartialEq)]
+// One at a time, looked at once and taken apart: a box would only be in the way.
+#[allow(clippy::large_enum_variant)]
 pub enum StubTarget {
     /// Hand out a stub for this item from this origin.
     Found(Item, Origin),

@@ -761,7 +761,7 @@ fn totals_from_the_tally_are_the_number_of_items() {
                         resolution: Some(resolution),
                         ..Quality::default()
                     };
-                    let base = if n % 2 == 0 {
+                    let base = if n.is_multiple_of(2) {
                         movie(&format!("m:{n}"), &format!("M {n}"), n)
                     } else {
                         episode(&format!("e:{n}"), &format!("E {n}"), n, 1, 1)

@@ -3,7 +3,7 @@
 //! Radarr and Sonarr (and dashboards, exporters, WebUIs) believe that they talk to qBittorrent. In: a
 //! request below `/api/v2/`; out: the bytes the real server would send, with the truth about our
 //! downloads in them. Every list and change is confined to the login behind the session, except
-//! for the owner. `dispatch` has the one table of calls; `view` says how a grab looks as a torrent;
+//! for the owner. `table` has the one table of calls, `dispatch` the order of checks; `view` says how a grab looks as a torrent;
 //! `maindata`, `filter`, `details`, `sessions`, `failures` are pure. What a call does is in `add`,
 //! `commands`, `lists`, `labels`, `sync`, `transfer`, `server`. Recorded answers of a real server are
 //! replayed in `tests`.
@@ -23,10 +23,12 @@ mod input;
 mod journal;
 mod labels;
 mod lists;
+mod login;
 mod maindata;
 mod server;
 mod sessions;
 mod sync;
+mod table;
 #[cfg(test)]
 mod tests;
 mod transfer;

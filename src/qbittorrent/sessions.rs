@@ -30,6 +30,8 @@ pub struct Identity {
 
 struct Session {
     identity: Identity,
+    /// SHA-256 of the key that opened it.
+    key: [u8; 32],
     used: Instant,
     progress: Progress,
 }
@@ -43,7 +45,7 @@ pub struct Sessions {
 impl Sessions {
     /// Opens a session; the result is its id: 32 hex digits, for some clients cannot carry more than
     /// letters and digits.
-    pub fn open(&mut self, identity: Identity, now: Instant) -> String {
+    pub fn open(&mut self, identity: Identity, key: [u8; 32], now: Instant) -> String {
         self.expire(now);
         if self.open.len() >= MAX_SESSIONS {
             let oldest = self
@@ -58,6 +60,7 @@ impl Sessions {
         let id = random_hex::<16>();
         let session = Session {
             identity,
+            key,
             used: now,
             progress: Progress::default(),
         };
@@ -65,15 +68,15 @@ impl Sessions {
         id
     }
 
-    /// Who is behind this id; counts as a use.
-    pub fn identify(&mut self, id: &str, now: Instant) -> Option<Identity> {
+    /// Who is behind this id, and the digest of the key that opened it; counts as a use.
+    pub fn identify(&mut self, id: &str, now: Instant) -> Option<(Identity, [u8; 32])> {
         let session = self.open.get_mut(id)?;
         if now.saturating_duration_since(session.used) >= SESSION_LIFETIME {
             self.open.remove(id);
             return None;
         }
         session.used = now;
-        Some(session.identity.clone())
+        Some((session.identity.clone(), session.key))
     }
 
     /// Ends a session.
@@ -96,6 +99,8 @@ impl Sessions {
 mod tests {
     use super::*;
 
+    const KEY: [u8; 32] = [7; 32];
+
     fn identity(login: &str) -> Identity {
         Identity {
             scope: Scope::Arr(login.into()),
@@ -107,14 +112,14 @@ mod tests {
     fn a_session_slides_and_ends() {
         let start = Instant::now();
         let mut sessions = Sessions::default();
-        let id = sessions.open(identity("a"), start);
+        let id = sessions.open(identity("a"), KEY, start);
         assert_eq!(id.len(), 32);
         assert!(id.bytes().all(|b| b.is_ascii_alphanumeric()));
         let almost = SESSION_LIFETIME - Duration::from_secs(1);
         let mut now = start;
         for _ in 0..3 {
             now += almost;
-            assert_eq!(sessions.identify(&id, now), Some(identity("a")));
+            assert_eq!(sessions.identify(&id, now), Some((identity("a"), KEY)));
         }
         now += SESSION_LIFETIME;
         assert_eq!(sessions.identify(&id, now), None);
@@ -125,8 +130,8 @@ mod tests {
     fn logout_ends_one_session_only() {
         let now = Instant::now();
         let mut sessions = Sessions::default();
-        let first = sessions.open(identity("a"), now);
-        let second = sessions.open(identity("a"), now);
+        let first = sessions.open(identity("a"), KEY, now);
+        let second = sessions.open(identity("a"), KEY, now);
         assert_ne!(first, second);
         sessions.close(&first);
         assert_eq!(sessions.identify(&first, now), None);
@@ -138,11 +143,11 @@ mod tests {
         let start = Instant::now();
         let mut sessions = Sessions::default();
         let ids: Vec<String> = (0..MAX_SESSIONS as u64)
-            .map(|n| sessions.open(identity("a"), start + Duration::from_secs(n)))
+            .map(|n| sessions.open(identity("a"), KEY, start + Duration::from_secs(n)))
             .collect();
         let now = start + Duration::from_secs(300);
         assert!(sessions.identify(&ids[0], now).is_some());
-        sessions.open(identity("b"), now);
+        sessions.open(identity("b"), KEY, now);
         assert_eq!(sessions.open.len(), MAX_SESSIONS);
         assert!(sessions.identify(&ids[0], now).is_some());
         assert!(sessions.identify(&ids[1], now).is_none());

@@ -18,8 +18,8 @@ pub use grabs::{Added, Change, NewRow, QueueEdge};
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
@@ -28,8 +28,12 @@ use crate::keys::Caller;
 /// Name of the database in the data folder.
 pub const FILE_NAME: &str = "jackdaw.db";
 
-/// Idle reader connections that are kept. Each costs its page cache.
-const MAX_IDLE_READERS: usize = 4;
+/// Reader connections: each costs its page cache, and more of them than processors only take turns.
+const MAX_READERS: usize = 4;
+
+/// How long a query waits for a reader before it opens one of its own: far longer than a query
+/// takes.
+const READER_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Page cache of a connection in KiB: a Pi serves from the kernel's cache anyway.
 const CACHE_KIB: i64 = 512;
@@ -97,7 +101,35 @@ impl From<rusqlite::Error> for StoreError {
 pub struct Store {
     path: PathBuf,
     writer: Mutex<Connection>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Readers>,
+    reader_returned: Condvar,
+}
+
+/// The connections that queries are run on.
+#[derive(Default)]
+struct Readers {
+    idle: Vec<Connection>,
+    lent: usize,
+}
+
+/// A reader while a query runs on it; goes back when dropped, also by an error.
+struct Lease<'a> {
+    store: &'a Store,
+    connection: Option<Connection>,
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let mut readers = self.store.readers();
+        readers.lent -= 1;
+        // Nobody knows in what state a panic left it.
+        let is_sound = !std::thread::panicking();
+        if readers.idle.len() < MAX_READERS && is_sound {
+            readers.idle.extend(self.connection.take());
+        }
+        drop(readers);
+        self.store.reader_returned.notify_one();
+    }
 }
 
 impl Store {
@@ -112,7 +144,8 @@ impl Store {
         Ok(Store {
             path,
             writer: Mutex::new(writer),
-            readers: Mutex::new(Vec::new()),
+            readers: Mutex::default(),
+            reader_returned: Condvar::new(),
         })
     }
 
@@ -122,26 +155,43 @@ impl Store {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs a query on a reader connection: never waits for a writer.
+    /// Runs a query on a reader connection: never waits for a writer. While all connections are
+    /// lent it waits for one, but not for ever: a query inside a query would else wait for itself.
     pub(crate) fn read<T>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let idle = self
-            .readers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        let connection = match idle {
+        let deadline = Instant::now() + READER_PATIENCE;
+        let mut readers = self.readers();
+        let connection = loop {
+            if let Some(connection) = readers.idle.pop() {
+                break Some(connection);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if readers.lent < MAX_READERS || left.is_zero() {
+                break None;
+            }
+            readers = self
+                .reader_returned
+                .wait_timeout(readers, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        };
+        readers.lent += 1;
+        drop(readers);
+        let mut lease = Lease {
+            store: self,
+            connection,
+        };
+        let connection = match lease.connection.take() {
             Some(connection) => connection,
             None => connect(&self.path, OpenFlags::empty())?,
         };
-        let result = query(&connection);
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < MAX_IDLE_READERS {
-            readers.push(connection);
-        }
-        result
+        query(lease.connection.insert(connection))
+    }
+
+    fn readers(&self) -> MutexGuard<'_, Readers> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A setting's value.
@@ -252,6 +302,33 @@ mod tests {
         assert_eq!(store.setting("a").unwrap().as_deref(), Some("1"));
         assert_eq!(store.setting("b").unwrap(), None);
         assert_eq!(store.key_owner(&digest("nobody")).unwrap(), None);
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn readers_are_shared_and_a_query_inside_queries_still_runs() {
+        fn nested(store: &Store, depth: usize) -> i64 {
+            store
+                .read(|connection| {
+                    if depth > 0 {
+                        return Ok(nested(store, depth - 1));
+                    }
+                    Ok(connection.query_row("SELECT 7", [], |row| row.get(0))?)
+                })
+                .unwrap()
+        }
+        let dir = scratch();
+        let store = Store::open(&dir).unwrap();
+        assert_eq!(nested(&store, MAX_READERS + 1), 7);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            store.read::<()>(|_| panic!("on purpose"))
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(nested(&store, 0), 7);
+        let readers = store.readers();
+        assert_eq!(readers.lent, 0);
+        assert!(readers.idle.len() <= MAX_READERS);
+        drop(readers);
         std::fs::remove_dir_all(dir).unwrap();
     }
 

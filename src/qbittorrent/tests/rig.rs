@@ -11,10 +11,11 @@ use crate::config::{
     AfterImport, Config, Downloads as DownloadsConfig, Peer, RateSchedule, Server,
 };
 use crate::downloads::Downloads;
-use crate::http::{Body, Method, Params, Request, Response};
+use crate::http::{Body, Method, Request, Response};
 use crate::keys::Keys;
 use crate::peer::Peers;
 use crate::peer::client::PeerClient;
+use crate::peer::uploads::Uploads;
 use crate::qbittorrent::{Face, handle};
 use crate::secret::{Secret, digest, random_hex};
 use crate::store::Store;
@@ -138,6 +139,7 @@ impl Rig {
             keys: Keys::with_owner(Secret::new(OWNER_KEY), Arc::clone(&store)),
             store,
             peers,
+            uploads: Arc::new(Uploads::new(8, 0, 0)),
             catalogue,
             downloads,
             qbittorrent: face,
@@ -284,7 +286,7 @@ impl<'a> Call<'a> {
 
     pub fn send(self) -> Answer {
         let target = format!("/api/v2/{}", self.target);
-        let mut request = Request::new(
+        let request = Request::new(
             self.method,
             &target,
             "",
@@ -293,8 +295,6 @@ impl<'a> Call<'a> {
             self.remote.parse().unwrap(),
         )
         .unwrap();
-        let rest = request.path["/api/v2/".len()..].to_string();
-        request.path_params = Params(vec![("rest".into(), rest)]);
         read(handle(&self.rig.services, &request))
     }
 }
