@@ -426,7 +426,7 @@ mod tests {
                     r#""friends":[{{"name":"alice","up":true,"seen_at":99,"releases":12,"visible":true}}],"#,
                     r#""sources":[{{"name":"radarr \"Main\"","up":false,"releases":0,"error":"not ready yet"}}],"#,
                     r#""arrs":[{{"title":"Main","type":"Radarr","url":"http://radarr:7878","source":true,"#,
-                    r#""destination":false,"registered":true,"notes":["\"quoted\""],"#,
+                    r#""destination":true,"registered":true,"notes":["\"quoted\""],"#,
                     r#""imports":[{{"title":"Up.2009","messages":["Sample"]}}]}}]}}"#,
                 ),
                 version = version,

@@ -66,7 +66,7 @@ pub fn status(
 }
 
 /// The first address at which a server that listens so can be reached from here.
-fn listen_url(listen: &[SocketAddr]) -> Result<String, String> {
+pub fn listen_url(listen: &[SocketAddr]) -> Result<String, String> {
     let mut address = *listen
         .first()
         .ok_or("the configuration has no listen address")?;

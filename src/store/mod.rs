@@ -8,6 +8,7 @@
 
 mod generations;
 mod grabs;
+mod inspect;
 pub mod labels;
 pub mod origins;
 mod queue;
@@ -15,6 +16,7 @@ pub mod releases;
 pub mod shared;
 
 pub use grabs::{Added, Change, NewRow, QueueEdge};
+pub use inspect::Schema;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
