@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::Services;
 use crate::arr::client::app_name;
+use crate::arr::registration::{self, Registrar, Registration};
 use crate::catalogue::OriginState;
 use crate::clock::now_unix;
 use crate::config::Server;
@@ -38,6 +39,27 @@ pub struct ArrReport {
     pub notes: Vec<String>,
     /// Downloads that the arr has not imported, with its own words.
     pub imports: Vec<ImportReport>,
+}
+
+impl ArrReports for Registrar {
+    fn reports(&self) -> Vec<ArrReport> {
+        self.states().into_iter().map(report_of).collect()
+    }
+}
+
+fn report_of(found: Registration) -> ArrReport {
+    let (is_registered, notes) = match found.state {
+        registration::State::Pending => (None, Vec::new()),
+        registration::State::Registered(notes) => (Some(true), notes),
+        registration::State::Waiting(reason) => (Some(false), vec![reason]),
+        registration::State::Off(reason) => (None, vec![reason.to_owned()]),
+    };
+    ArrReport {
+        server: found.server,
+        is_registered,
+        notes,
+        imports: Vec::new(),
+    }
 }
 
 /// Why a finished download is not imported.

@@ -211,7 +211,7 @@ fn an_arr_that_is_not_well_is_told_apart() {
         (Mood::Html, "a web page came instead"),
         (Mood::BadGateway, "502"),
         (Mood::Truncated, "ends early"),
-        (Mood::Null, "does not say which program"),
+        (Mood::Null, "no appName"),
         (Mood::HangUp, "is it running?"),
     ] {
         arr.state().mood = mood;
@@ -389,7 +389,7 @@ fn registration_is_judged_by_the_arrs_own_test() {
     report.has("warn", subject, &["no download client of ours", "by hand"]);
     report.has("warn", subject, &["no indexer of ours"]);
 
-    plant(&arr, port, "wrong password");
+    plant(&arr, port, "wrong-password");
     let report = doctor(&config, &[]);
     report.has(
         "FAIL",
@@ -426,6 +426,49 @@ fn registration_is_judged_by_the_arrs_own_test() {
 }
 
 #[test]
+fn a_missing_registration_is_made_on_demand() {
+    let home = Home::new("doctor-fix");
+    let arr = FakeArr::start(App::Sonarr);
+    let config = Config::new(&home.join("us")).downloads("");
+    let server = Jackdaw::start(&config);
+    // Only the doctor knows the arr: the server would register itself.
+    let section = "source = false\ndestination = true\nautoregister = true";
+    let config = config
+        .jackdaw(&format!("internal_url = {}", server.url()))
+        .section(&arr.section("Main", section));
+    let subject = "sonarr \"Main\" registration";
+    let report = doctor(&config, &[]);
+    report.has(
+        "FAIL",
+        subject,
+        &["no download client of ours", "doctor --fix"],
+    );
+    report.has("FAIL", subject, &["no indexer of ours"]);
+
+    let report = doctor(&config, &["--fix"]);
+    report.has("ok", subject, &["fixed", "made"]);
+    report.has("ok", subject, &["download client passes"]);
+    // Nobody offers anything, which is no fault.
+    report.has("warn", subject, &["no results", "no friend offers"]);
+    assert_eq!(report.code, Some(0), "{}", report.lines.join("\n"));
+    assert_eq!(arr.providers("downloadclient").len(), 1);
+    // A second time there is nothing to fix.
+    let report = doctor(&config, &["--fix"]);
+    assert!(!report.lines.iter().any(|line| line.contains("fixed")));
+
+    // Drift is seen, and mended.
+    arr.state().providers.get_mut("downloadclient").unwrap()[0]
+        .top
+        .insert("removeCompletedDownloads".into(), value("false"));
+    doctor(&config, &[]).has(
+        "warn",
+        subject,
+        &["not as jackdaw wants it", "removeCompleted"],
+    );
+    doctor(&config, &["--fix"]).has("ok", subject, &["fixed", "repaired"]);
+}
+
+#[test]
 fn a_server_that_does_not_run_is_not_blamed_on_the_arr() {
     let home = Home::new("doctor-stopped");
     let (arr, config) = destination(&home);
@@ -448,6 +491,20 @@ fn a_server_that_does_not_run_is_not_blamed_on_the_arr() {
     // Without an address nothing can be registered.
     let report = doctor(&destination(&home).1, &[]);
     report.has("warn", "internal_url", &["not set"]);
+}
+
+/// A server that reads what comes first, answers with these bytes, and closes.
+fn answer_once(answer: &str) -> (String, std::thread::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let answer = answer.to_owned();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // A request head or a TLS greeting: either is small enough for one packet on loopback.
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    (url, server)
 }
 
 #[test]
@@ -473,8 +530,10 @@ fn friends_are_told_apart() {
         &["connection refused", "fix: check its url"],
     );
     // TLS at a port that speaks plain HTTP.
-    let tls = url.replace("http:", "https:");
+    let (plain, server) = answer_once("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    let tls = plain.replace("http:", "https:");
     check(&tls, PEER_KEY, "FAIL", &["is the url http, not https?"]);
+    server.join().unwrap();
     for (handshake, words) in [
         (Handshake::Version("0.0.9".into()), "ask for an update"),
         (Handshake::NoVersion, "MAJOR.MINOR.PATCH"),
@@ -488,22 +547,11 @@ fn friends_are_told_apart() {
 #[test]
 fn a_friends_clock_is_compared_with_ours() {
     let home = Home::new("doctor-clock");
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
-            head.push(byte[0]);
-        }
-        let body = r#"{"name":"jack","version":"0.1.0"}"#;
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(answer.as_bytes()).unwrap();
-    });
+    let body = r#"{"name":"jack","version":"0.1.0"}"#;
+    let (url, server) = answer_once(&format!(
+        "HTTP/1.1 200 OK\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
     let config = Config::new(&home.join("us")).peer("alice", &url, PEER_KEY);
     let report = doctor(&config, &[]);
     server.join().unwrap();

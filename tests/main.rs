@@ -14,6 +14,7 @@ mod front_door;
 mod kill;
 mod library;
 mod main_job;
+mod registration;
 mod startup;
 mod status;
 mod stop;

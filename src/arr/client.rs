@@ -87,17 +87,16 @@ impl ArrClient {
     /// Asks who it is, and refuses the wrong program.
     pub fn status(&self) -> Result<SystemStatus, ArrError> {
         let value = self.get("/system/status")?;
-        let found = match json::get_str(&value, "appName") {
-            Some("Radarr") => ServerType::Radarr,
-            Some("Sonarr") => ServerType::Sonarr,
-            None => {
-                return Err(ArrError::Protocol(format!(
-                    "{}: what answers at {} does not say which program it is; correct its url",
-                    self.name(),
-                    self.server.url
-                )));
-            }
-            Some(other) => {
+        let Some(app) = json::get_str(&value, "appName") else {
+            return Err(ArrError::Protocol(format!(
+                "{}: no appName in its answer; is its url right?",
+                self.what("GET", "/system/status")
+            )));
+        };
+        let found = match app {
+            "Radarr" => ServerType::Radarr,
+            "Sonarr" => ServerType::Sonarr,
+            other => {
                 return Err(ArrError::WrongApp(format!(
                     "{}: {} answers as \"{}\", not as Radarr or Sonarr; correct its url",
                     self.name(),

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 
 use super::status::StatusOptions;
+use crate::arr::registration::Errand;
 use crate::secret::Secret;
 
 /// A command as help shows it.
@@ -41,12 +42,13 @@ pub const COMMANDS: &[CommandHelp] = &[
                   prints what would run and what looks unintended. Starts nothing and shows no secret.",
     },
     CommandHelp {
-        name: "demo",
-        summary: "let two jackdaws exchange a file on this machine",
-        usage: "demo [--share DIR]",
-        details: "Starts a friend that shares DIR (default: a generated file of 256 MiB) and a consumer in a\n\
-                  temporary folder, searches, downloads, compares the bytes and shows the figures. Needs no\n\
-                  configuration and leaves nothing behind.",
+        name: "register",
+        summary: "register at every Radarr and Sonarr, or undo it",
+        usage: "register [--dry-run | --remove] [--config FILE]",
+        details: "A running jackdaw registers itself and repairs what changes; this does it once, now, and says\n\
+                  what was done. It must be running, for the Radarr or Sonarr tries it out while it saves.\n\
+                  --dry-run only says what would be done. --remove deletes our download client, indexer and\n\
+                  notification (of our name and address) and revokes their keys. Exit code 1 if one failed.",
     },
     CommandHelp {
         name: "doctor",
@@ -66,6 +68,14 @@ pub const COMMANDS: &[CommandHelp] = &[
                   A generated key is kept only as a digest, so it must be given. (Other users of this machine\n\
                   can see KEY on the command line: prefer the variable.) --json prints the answer as it is.",
     },
+    CommandHelp {
+        name: "demo",
+        summary: "let two jackdaws exchange a file on this machine",
+        usage: "demo [--share DIR]",
+        details: "Starts a friend that shares DIR (default: a generated file of 256 MiB) and a consumer in a\n\
+                  temporary folder, searches, downloads, compares the bytes and shows the figures. Needs no\n\
+                  configuration and leaves nothing behind.",
+    },
 ];
 
 /// What is to be done.
@@ -80,6 +90,8 @@ pub enum Command {
         /// `--share DIR`.
         share: Option<PathBuf>,
     },
+    /// `jackdaw register`.
+    Register(Errand),
     /// `jackdaw doctor`.
     Doctor {
         /// `--fix`.
@@ -133,6 +145,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     let mut share = None;
     let mut fix = false;
     let mut status = StatusOptions::default();
+    let mut errand = None;
     let mut wants_help = false;
     let mut wants_version = false;
     while let Some(argument) = parser.next().map_err(|error| about(&error))? {
@@ -140,6 +153,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
             Short('h') | Long("help") => wants_help = true,
             Short('V') | Long("version") => wants_version = true,
             Long("config") => set(&mut config, &mut parser, "--config")?,
+            Long("dry-run") => set_errand(&mut errand, Errand::Preview)?,
+            Long("remove") => set_errand(&mut errand, Errand::Remove)?,
             Long("share") => set(&mut share, &mut parser, "--share")?,
             Long("fix") => fix = true,
             Long("json") => status.json = true,
@@ -181,12 +196,19 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
             "demo" => Command::Demo {
                 share: share.take(),
             },
+            "register" => Command::Register(errand.unwrap_or(Errand::Register)),
             "doctor" => Command::Doctor { fix },
             "status" => Command::Status(status.clone()),
             _ => Command::Run,
         }
     };
     let is_question = matches!(command, Command::Help(_) | Command::Version);
+    if errand.is_some() && !is_question && !matches!(command, Command::Register(_)) {
+        return Err(UsageError(
+            "--dry-run and --remove belong to the command register, see jackdaw register --help"
+                .to_owned(),
+        ));
+    }
     for (is_given, option, owner) in [
         (share.is_some(), "--share", "demo"),
         (fix, "--fix", "doctor"),
@@ -242,6 +264,15 @@ fn set(
     Ok(())
 }
 
+fn set_errand(slot: &mut Option<Errand>, errand: Errand) -> Result<(), UsageError> {
+    match slot.replace(errand) {
+        None => Ok(()),
+        Some(_) => Err(UsageError(
+            "--dry-run or --remove, one of them once, see jackdaw register --help".to_owned(),
+        )),
+    }
+}
+
 fn command_number(word: &str) -> Result<usize, UsageError> {
     COMMANDS
         .iter()
@@ -260,6 +291,8 @@ fn unknown_option(option: &str) -> UsageError {
     let known = [
         "--config",
         "--share",
+        "--dry-run",
+        "--remove",
         "--fix",
         "--json",
         "--key",
@@ -367,6 +400,14 @@ mod tests {
             Command::Status(options),
             Some("f"),
         );
+        let register = Command::Register;
+        check("register", register(Errand::Register), None);
+        check(
+            "register --dry-run --config x",
+            register(Errand::Preview),
+            Some("x"),
+        );
+        check("--remove register", register(Errand::Remove), None);
         check("--version", Command::Version, None);
         check("-V", Command::Version, None);
         check("run --version", Command::Version, None);
@@ -410,6 +451,16 @@ mod tests {
             "--share belongs to the command demo, see jackdaw demo --help",
         );
         check(
+            "register --dry-run --remove",
+            "--dry-run or --remove, one of them once, see jackdaw register --help",
+        );
+        for line in ["--dry-run", "run --remove", "demo --dry-run"] {
+            check(
+                line,
+                "--dry-run and --remove belong to the command register, see jackdaw register --help",
+            );
+        }
+        check(
             "doctor --json",
             "--json belongs to the command status, see jackdaw status --help",
         );
@@ -448,6 +499,9 @@ mod tests {
     #[test]
     fn commands_that_come_later_are_not_listed() {
         let names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
-        assert_eq!(names, ["run", "check", "demo", "doctor", "status"]);
+        assert_eq!(
+            names,
+            ["run", "check", "register", "doctor", "status", "demo"]
+        );
     }
 }

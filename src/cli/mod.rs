@@ -8,6 +8,7 @@ pub mod args;
 pub mod check;
 pub mod demo;
 pub mod doctor;
+pub mod register;
 pub mod run;
 pub mod status;
 pub mod table;
@@ -71,6 +72,14 @@ pub fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fail
             let variable = std::env::var(status::KEY_VARIABLE).ok();
             let text = status::status(&load()?, options, variable).map_err(Failure::Running)?;
             print(&text)
+        }
+        Command::Register(errand) => {
+            let mut printing = Ok(());
+            let result = register::register(&load()?, errand, |line| {
+                printing = print(line);
+                printing.clone().map_err(|failure| failure.to_string())
+            });
+            printing.and(result.map_err(Failure::Running))
         }
         Command::Help(topic) => print(&args::help(topic)),
         Command::Version => print(concat!("jackdaw ", env!("CARGO_PKG_VERSION"), "\n")),

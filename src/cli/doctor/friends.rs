@@ -84,9 +84,14 @@ fn trouble(subject: &str, error: &PeerError) -> Finding {
         } => "ask for a new key, and check the extra headers if a proxy stands before it",
         PeerError::Status { .. } => "ask the friend to look at its log",
         PeerError::Protocol(_) => "check its url here: it must be the address of a jackdaw or jack",
-        PeerError::Version(_) | PeerError::Cancelled => "",
+        PeerError::Version(_) | PeerError::Unsound(_) | PeerError::Cancelled => "",
     };
-    Finding::fail(subject, error.to_string(), fix)
+    // The subject names the friend already.
+    let what = error.to_string();
+    let what = what
+        .split_once(": ")
+        .map_or(what.as_str(), |(_, rest)| rest);
+    Finding::fail(subject, what, fix)
 }
 
 #[cfg(test)]

@@ -112,6 +112,9 @@ fn examine_server(
         return Ok(());
     }
     let subject = client.name();
+    if fix {
+        say(registration::repair(&client, config, running))?;
+    }
     let entries = match registration::entries(&client, config) {
         Ok(entries) => entries,
         Err(error) => {

@@ -2,6 +2,8 @@
 //!
 //! The stored entries are sent back to the arr's Test as they are: it puts the stored secrets in
 //! the place of `********` where the id is given. The Test calls us, so our server must run.
+//! What jackdaw registers itself is compared by the code that registers (`arr::registration`);
+//! entries that the owner made by hand are judged here, only by what would stop a download.
 
 use miniserde::json::Value;
 
@@ -9,9 +11,11 @@ use super::address::Running;
 use super::finding::Finding;
 use crate::arr::client::ArrClient;
 use crate::arr::error::ArrError;
+use crate::arr::registration::{Errand, once};
 use crate::config::url::HttpUrl;
 use crate::config::{AfterImport, Config};
 use crate::json::{self, get, get_array, get_bool, get_str, get_u64};
+use crate::store::{FILE_NAME, Store};
 
 /// The kinds of entry that make up a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +97,34 @@ fn own_url(config: &Config) -> Option<HttpUrl> {
     HttpUrl::parse(config.internal_url.as_deref()?).ok()
 }
 
+/// Registers us anew where that is ours to do; nothing if all was as wanted.
+pub fn repair(client: &ArrClient, config: &Config, running: Running) -> Vec<Finding> {
+    let subject = subject(client);
+    if !client.server().autoregister {
+        return Vec::new();
+    }
+    // The arr tries us before it saves, and the key must reach the database that the server uses.
+    let has_store = config.data_dir.join(FILE_NAME).is_file();
+    if running == Running::No || !has_store {
+        let what = "not repaired, since jackdaw does not run";
+        return vec![Finding::warn(&subject, what, "start jackdaw first")];
+    }
+    let outcome = Store::open(&config.data_dir)
+        .map_err(|error| error.to_string())
+        .and_then(|store| once(config, Some(&store), client, Errand::Register));
+    match outcome {
+        Ok(outcome) if outcome.is_change() => {
+            vec![Finding::ok(&subject, format!("fixed: {outcome}"))]
+        }
+        Ok(_) => Vec::new(),
+        Err(error) => vec![Finding::fail(&subject, error, "")],
+    }
+}
+
+fn subject(client: &ArrClient) -> String {
+    format!("{} registration", client.name())
+}
+
 /// Judges the entries and runs the arr's Tests.
 pub fn check(
     client: &ArrClient,
@@ -100,7 +132,8 @@ pub fn check(
     entries: &Entries,
     running: Running,
 ) -> Vec<Finding> {
-    let subject = format!("{} registration", client.name());
+    let subject = subject(client);
+    let is_ours_to_do = client.server().autoregister;
     let mut found = Vec::new();
     let url = own_url(config);
     let after = config.downloads.as_ref().map(|d| d.after_import);
@@ -112,21 +145,23 @@ pub fn check(
         let Some(entry) = entry else {
             // Without downloads there is nothing to be a client of.
             if part == Part::Indexer || after.is_some() {
-                found.push(missing(&subject, label, client.server().autoregister));
+                found.push(missing(&subject, label, is_ours_to_do));
             }
             continue;
         };
         let mut problems: Vec<String> = Vec::new();
-        if let Some(url) = &url {
-            problems.extend(address_problem(part, entry, url));
+        if !is_ours_to_do {
+            if let Some(url) = &url {
+                problems.extend(address_problem(part, entry, url));
+            }
+            problems.extend(settings_problems(part, entry, after));
+            if let (Part::Indexer, Some(ours)) = (part, &entries.client) {
+                problems.extend(binding_problem(entry, ours));
+            }
         }
-        problems.extend(settings_problems(part, entry, after));
-        if let (Part::Indexer, Some(ours)) = (part, &entries.client) {
-            problems.extend(binding_problem(entry, ours));
-        }
-        let fix = "let jackdaw doctor --fix register it anew, or correct it there";
         for problem in problems {
-            found.push(Finding::warn(&subject, format!("{label}: {problem}"), fix));
+            let what = format!("{label}: {problem}");
+            found.push(Finding::warn(&subject, what, "correct it there"));
         }
         found.push(match running {
             Running::No => Finding::warn(
@@ -137,7 +172,23 @@ pub fn check(
             Running::Yes => test(client, &subject, part, entry),
         });
     }
+    if is_ours_to_do && entries.client.is_some() && entries.indexer.is_some() {
+        found.extend(drift(client, config, &subject));
+    }
     found
+}
+
+/// How what jackdaw registered differs from what it wants.
+fn drift(client: &ArrClient, config: &Config, subject: &str) -> Option<Finding> {
+    match once(config, None, client, Errand::Preview) {
+        Ok(outcome) if outcome.is_change() => Some(Finding::warn(
+            subject,
+            format!("not as jackdaw wants it: {outcome}"),
+            "start jackdaw, which sees to it, or let jackdaw doctor --fix do it",
+        )),
+        Ok(_) => None,
+        Err(error) => Some(Finding::fail(subject, error, "")),
+    }
 }
 
 fn missing(subject: &str, label: &str, autoregister: bool) -> Finding {
@@ -172,12 +223,19 @@ fn test(client: &ArrClient, subject: &str, part: Part, entry: &Value) -> Finding
                 })
                 .collect();
             let what = format!("its test of our {label} says: {}", words.join("; "));
-            match all_warnings {
+            // Sonarr's and Radarr's words for a feed without items.
+            let is_empty = what.contains("no results in the configured categories");
+            match all_warnings || is_empty {
+                true if is_empty => Finding::warn(
+                    subject,
+                    what,
+                    "none needed: no friend offers anything of that kind yet",
+                ),
                 true => Finding::warn(subject, what, ""),
                 false => Finding::fail(
                     subject,
                     what,
-                    "see that it reaches internal_url; jackdaw doctor --fix renews address and key",
+                    "see that it reaches us at internal_url, with the key that it has",
                 ),
             }
         }
