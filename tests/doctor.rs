@@ -429,11 +429,11 @@ fn registration_is_judged_by_the_arrs_own_test() {
 fn a_missing_registration_is_made_on_demand() {
     let home = Home::new("doctor-fix");
     let arr = FakeArr::start(App::Sonarr);
-    let config = Config::new(&home.join("us")).downloads("");
-    let server = Jackdaw::start(&config);
-    // Only the doctor knows the arr: the server would register itself.
+    let plain = Config::new(&home.join("us")).downloads("");
+    // Here the server does not see to it by itself.
+    let server = Jackdaw::start(&plain.clone().section(&arr.section("Main", DESTINATION)));
     let section = "source = false\ndestination = true\nautoregister = true";
-    let config = config
+    let config = plain
         .jackdaw(&format!("internal_url = {}", server.url()))
         .section(&arr.section("Main", section));
     let subject = "sonarr \"Main\" registration";

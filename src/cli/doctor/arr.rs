@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::finding::Finding;
 use super::owner::Made;
 use super::probe::Probe;
+use super::words;
 use crate::arr::client::{ArrClient, SystemStatus, app_name};
 use crate::arr::error::ArrError;
 use crate::arr::library::sample;
@@ -36,9 +37,7 @@ pub fn reach(client: &ArrClient) -> (bool, Finding) {
                 // The others say it themselves.
                 _ => "",
             };
-            let prefix = format!("{subject}: ");
-            let what = error.to_string();
-            let what = what.strip_prefix(&prefix).unwrap_or(&what).to_owned();
+            let what = words(client, error);
             (false, Finding::fail(&subject, what, fix))
         }
     }
@@ -70,7 +69,7 @@ pub fn library(client: &ArrClient) -> Vec<Finding> {
     let subject = format!("{} library", client.name());
     let map = &client.server().path_map;
     vec![match sample::paths(client, SAMPLE) {
-        Err(error) => Finding::fail(&subject, error.to_string(), ""),
+        Err(error) => Finding::fail(&subject, words(client, error), ""),
         Ok(paths) if paths.is_empty() => Finding::ok(&subject, "it has no files yet"),
         Ok(paths) => {
             let problems: Vec<(&str, PathBuf, String)> = paths

@@ -54,6 +54,15 @@ pub fn doctor(
     }
 }
 
+/// An error of the client's, without the arr's name, which stands in front of the line already.
+fn words(client: &ArrClient, error: impl ToString) -> String {
+    let text = error.to_string();
+    let prefix = format!("{}: ", client.name());
+    text.strip_prefix(&prefix)
+        .map(str::to_owned)
+        .unwrap_or(text)
+}
+
 type Say<'a> = dyn FnMut(Vec<Finding>) -> Result<(), Failure> + 'a;
 
 fn examine(config: &Config, fix: bool, say: &mut Say<'_>) -> Result<(), Failure> {
@@ -118,7 +127,7 @@ fn examine_server(
     let entries = match registration::entries(&client, config) {
         Ok(entries) => entries,
         Err(error) => {
-            say(vec![Finding::fail(&subject, error.to_string(), "")])?;
+            say(vec![Finding::fail(&subject, words(&client, error), "")])?;
             return Ok(());
         }
     };
@@ -135,7 +144,7 @@ fn examine_server(
     say(view::check(&client, downloads, &probe.name, host, fix))?;
     let roots = match arr::roots(&client) {
         Ok(roots) => roots,
-        Err(error) => return say(vec![Finding::fail(&subject, error.to_string(), "")]),
+        Err(error) => return say(vec![Finding::fail(&subject, words(&client, error), "")]),
     };
     let subject = format!("{subject} import");
     let completed = &downloads.completed_path;

@@ -9,6 +9,7 @@ use miniserde::json::Value;
 
 use super::address::Running;
 use super::finding::Finding;
+use super::words;
 use crate::arr::client::ArrClient;
 use crate::arr::error::ArrError;
 use crate::arr::registration::{Errand, once};
@@ -117,7 +118,7 @@ pub fn repair(client: &ArrClient, config: &Config, running: Running) -> Vec<Find
             vec![Finding::ok(&subject, format!("fixed: {outcome}"))]
         }
         Ok(_) => Vec::new(),
-        Err(error) => vec![Finding::fail(&subject, error, "")],
+        Err(error) => vec![Finding::fail(&subject, words(client, error), "")],
     }
 }
 
@@ -187,7 +188,7 @@ fn drift(client: &ArrClient, config: &Config, subject: &str) -> Option<Finding> 
             "start jackdaw, which sees to it, or let jackdaw doctor --fix do it",
         )),
         Ok(_) => None,
-        Err(error) => Some(Finding::fail(subject, error, "")),
+        Err(error) => Some(Finding::fail(subject, words(client, error), "")),
     }
 }
 
@@ -241,7 +242,10 @@ fn test(client: &ArrClient, subject: &str, part: Part, entry: &Value) -> Finding
         }
         Err(error) => Finding::fail(
             subject,
-            format!("its test of our {label} could not be run: {error}"),
+            format!(
+                "its test of our {label} could not be run: {}",
+                words(client, error)
+            ),
             "",
         ),
     }
