@@ -28,6 +28,7 @@ use crate::peer::client::PeerClient;
 use crate::peer::uploads::Uploads;
 use crate::routes::ROUTES;
 use crate::scheduler::{Job, Lane, Scheduler};
+use crate::status::ArrReports;
 use crate::store::Store;
 
 /// Held while a jackdaw uses the data folder: two of them on one database would each resume the
@@ -57,6 +58,8 @@ pub struct Services {
     pub qbittorrent: crate::qbittorrent::Face,
     /// Keeps us registered in the arrs.
     pub registrar: Arc<Registrar>,
+    /// Parts that have something to say about the arrs in `GET /status`.
+    pub arr_reports: Vec<Box<dyn ArrReports>>,
     /// When we started.
     pub started: Instant,
 }
@@ -128,6 +131,7 @@ impl App {
             downloads,
             qbittorrent: crate::qbittorrent::Face::new(),
             registrar,
+            arr_reports: Vec::new(),
             started: Instant::now(),
         });
         let scheduler = Scheduler::start(jobs(&services))

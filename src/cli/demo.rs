@@ -21,7 +21,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use instance::Instance;
-use progress::{Progress, bytes};
+use progress::Progress;
+pub use progress::bytes;
 use radarr::{Item, Radarr};
 
 /// What the command line chose.

@@ -146,6 +146,7 @@ impl Rig {
             downloads,
             qbittorrent: face,
             registrar: Arc::new(registrar),
+            arr_reports: Vec::new(),
             started: Instant::now(),
         };
         Rig { services, dir }
