@@ -56,10 +56,8 @@ pub struct Services {
     pub downloads: Option<Arc<Downloads>>,
     /// Sessions and limits of the qBittorrent face.
     pub qbittorrent: crate::qbittorrent::Face,
-    /// Keeps us registered in the arrs.
-    pub registrar: Arc<Registrar>,
     /// Parts that have something to say about the arrs in `GET /status`.
-    pub arr_reports: Vec<Box<dyn ArrReports>>,
+    pub arr_reports: Vec<Arc<dyn ArrReports>>,
     /// When we started.
     pub started: Instant,
 }
@@ -130,11 +128,10 @@ impl App {
             catalogue,
             downloads,
             qbittorrent: crate::qbittorrent::Face::new(),
-            registrar,
-            arr_reports: Vec::new(),
+            arr_reports: vec![Arc::clone(&registrar) as Arc<dyn ArrReports>],
             started: Instant::now(),
         });
-        let scheduler = Scheduler::start(jobs(&services))
+        let scheduler = Scheduler::start(jobs(&services, registrar))
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         let settings = http::Settings {
             listen: config.listen.clone(),
@@ -258,10 +255,9 @@ fn sources(config: &Config, arrs: &[Arc<ArrClient>]) -> Vec<Arc<dyn Source>> {
     folders.chain(libraries).collect()
 }
 
-fn jobs(services: &Arc<Services>) -> Vec<Job> {
+fn jobs(services: &Arc<Services>, registrar: Arc<Registrar>) -> Vec<Job> {
     let mut jobs = Vec::new();
     // Before the refresh, which may wait for a slow friend.
-    let registrar = Arc::clone(&services.registrar);
     jobs.push(Job {
         name: "registration",
         lane: Lane::Slow,
