@@ -57,7 +57,9 @@ pub fn demo(options: DemoOptions) -> Result<(), String> {
         home: TemporaryHome::create()?,
         interrupted,
     };
+    // Ctrl-C reaches the two processes as well, so anything may fail first.
     run.go(&options)
+        .map_err(|error| run.check_interrupted().err().unwrap_or(error))
 }
 
 /// One demo: its home and the flag that Ctrl-C sets.
