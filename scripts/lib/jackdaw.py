@@ -125,6 +125,17 @@ class Instance:
         except OSError:
             return False
 
+    def state(self):
+        """What `GET /status` says."""
+        connection = http.client.HTTPConnection(self.address, timeout=30)
+        connection.request("GET", "/status", headers={"X-Api-Key": KEY})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        if answer.status != 200:
+            raise Failure(f"/status answers {answer.status}")
+        return json.loads(body)
+
     def status(self, field):
         """A figure of /proc/PID/status; memory in bytes."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
