@@ -37,7 +37,7 @@ pub fn eventually<T>(
             Instant::now() < end,
             "still waiting after {deadline:?} for: {what}"
         );
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(30));
     }
 }
 
