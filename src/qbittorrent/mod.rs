@@ -10,7 +10,8 @@
 //!
 //! Deliberately different: no ban after failed logins (the answers get slower), no check of the port in
 //! `Host` (it breaks port mapping), a repeated add says `Ok.`, `deleteFiles` may be missing, the names
-//! of 5.x (`stop`, `start`, `stopped`) work too, foreign torrents are refused with 415.
+//! of 5.x (`stop`, `start`, `stopped`) work too, foreign torrents are refused with 415, and nothing can be
+//! renamed or moved.
 
 mod add;
 mod auth;

@@ -291,7 +291,7 @@ fn an_add_honours_its_options() {
     for (name, value) in [
         ("state", "\"pausedDL\""),
         ("tags", "\"hd, web\""),
-        ("name", "\"Shown\""),
+        ("name", "\"Second\""),
         ("dl_limit", "2048"),
         ("up_limit", "1024"),
         ("priority", "1"),
@@ -644,7 +644,12 @@ fn names_and_places_stay_ours() {
                 "Incorrect torrent name",
             ),
             ("torrents/rename", "hash=11&name=x", 404, "Not Found"),
-            ("torrents/rename", &form("&name=Shown"), 200, ""),
+            (
+                "torrents/rename",
+                &form("&name=Shown"),
+                409,
+                "jackdaw keeps the release title as name: Radarr and Sonarr match downloads by it",
+            ),
             (
                 "torrents/renameFile",
                 &files(""),
@@ -718,7 +723,7 @@ fn names_and_places_stay_ours() {
         ],
     );
     let list = rig.get(&sid, "torrents/info").body;
-    assert_eq!(field(&list, "name"), "\"Shown\"");
+    assert_eq!(field(&list, "name"), "\"Title\"");
     assert_eq!(
         field(&list, "content_path"),
         "\"/data/completed/Title/Title\""
