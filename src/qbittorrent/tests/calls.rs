@@ -488,6 +488,24 @@ fn categories_follow_the_real_server() {
 }
 
 #[test]
+fn removing_a_category_leaves_the_same_hash_of_another_login_alone() {
+    let rig = Rig::new();
+    let radarr = rig.login("Main Radarr", RADARR_KEY);
+    let sonarr = rig.login("Sonarr", SONARR_KEY);
+    let owner = rig.login("me", OWNER_KEY);
+    rig.add(&radarr, "A", &[("category", "films")]);
+    rig.add(&sonarr, "A", &[("category", "tv")]);
+    check(
+        &rig,
+        &owner,
+        &[("torrents/removeCategories", "categories=tv", 200, "")],
+    );
+    let category = |sid| field(&rig.get(sid, "torrents/info").body, "category");
+    assert_eq!(category(&sonarr), "\"\"");
+    assert_eq!(category(&radarr), "\"films\"");
+}
+
+#[test]
 fn tags_follow_the_real_server() {
     let rig = Rig::new();
     let sid = rig.login("Main Radarr", RADARR_KEY);
