@@ -14,4 +14,5 @@ mod kill;
 mod main_job;
 mod startup;
 mod stop;
+mod stub_url;
 mod support;
