@@ -12,6 +12,7 @@ mod faults;
 mod front_door;
 mod kill;
 mod main_job;
+mod serving;
 mod startup;
 mod stop;
 mod stub_url;
