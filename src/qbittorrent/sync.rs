@@ -197,6 +197,8 @@ fn server_state(context: &Context<'_>) -> [(&'static str, Value<'static>); 25] {
 /// `sync/maindata`.
 pub(super) fn maindata(context: &Context<'_>) -> Answer {
     let rid = context.input.integer("rid");
+    // Asks the file system: not under the lock.
+    let state = server_state(context);
     // Held to the end, so that answers to one session follow each other.
     let mut boards = lock(&context.face.boards);
     let kept = boards.of(&context.who.scope, Instant::now());
@@ -219,7 +221,6 @@ pub(super) fn maindata(context: &Context<'_>) -> Answer {
         }
     }
     kept.refresh_labels(context)?;
-    let state = server_state(context);
     kept.board
         .refresh_server(state.iter().map(|(name, value)| (*name, value.digest())));
 
