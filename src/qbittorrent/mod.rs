@@ -36,11 +36,13 @@ mod transfer;
 mod value;
 mod view;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use dispatch::handle;
+
+use crate::sys::lock;
 
 /// Reported by `app/version`. With the API version below a pair that really existed; below API 2.11 the
 /// arrs say `paused`, from 2.9 on they know inactive seeding limits.
@@ -87,9 +89,4 @@ impl Default for Face {
     fn default() -> Self {
         Face::new()
     }
-}
-
-/// Locks; what a panicking request left behind is still sound, for each change is one step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
