@@ -5,6 +5,7 @@
 //! The stop goes the other way round and takes less than five seconds.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -231,16 +232,17 @@ fn keys(config: &Config, store: &Arc<Store>) -> Result<Keys, String> {
     if let Some(key) = &config.api_key {
         return Ok(Keys::with_owner(key.clone(), Arc::clone(store)));
     }
-    let (keys, fresh) =
-        Keys::with_generated(Arc::clone(store)).map_err(|error| error.to_string())?;
-    if let Some(key) = fresh {
-        // The only time that a key is shown: nobody else could tell it to the owner.
-        println!(
+    Keys::with_generated(Arc::clone(store), |key| {
+        // The only time that a key is shown: nobody else could tell it to the owner. Not
+        // `println!`: that panics where standard output is closed.
+        let mut out = io::stdout().lock();
+        writeln!(
+            out,
             "No api_key is configured, so one was made. It is shown this once: {}",
             key.expose()
-        );
-    }
-    Ok(keys)
+        )?;
+        out.flush()
+    })
 }
 
 fn sources(config: &Config, arrs: &[Arc<ArrClient>]) -> Vec<Arc<dyn Source>> {

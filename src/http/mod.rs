@@ -114,6 +114,7 @@ impl Server {
             prefix: settings.path_prefix,
             slots: Arc::clone(&slots),
             long: Gate::new(limits.long),
+            long_of_friends: Gate::new((limits.long / 2).max(1)),
         });
         let workers = workers::start(&app, &inner, http_workers)?;
         let front = Front::start(front::Parts {

@@ -197,10 +197,13 @@ impl Request {
     }
 
     /// The key that the caller presents: header `X-Api-Key`, else query parameter `apikey`, else
-    /// `Authorization: Bearer`. Present does not mean right: compare it with [`crate::keys`].
+    /// `Authorization: Bearer`; an empty one counts as absent, for some clients send the header
+    /// whether they have a key or not. Present does not mean right: compare it with [`crate::keys`].
     pub fn presented_key(&self) -> Option<&str> {
+        let is_given = |key: &&str| !key.is_empty();
         self.header("X-Api-Key")
-            .or_else(|| self.query.get("apikey"))
+            .filter(is_given)
+            .or_else(|| self.query.get("apikey").filter(is_given))
             .or_else(|| {
                 let (scheme, key) = self.header("Authorization")?.split_once(' ')?;
                 scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
@@ -342,6 +345,12 @@ mod tests {
         );
         check("/?apikey=q", &[("Authorization", "Bearer b")], Some("q"));
         check("/", &[("authorization", "bearer b")], Some("b"));
+        check("/?apikey=q", &[("X-Api-Key", "")], Some("q"));
+        check(
+            "/?apikey=",
+            &[("X-Api-Key", ""), ("Authorization", "Bearer b")],
+            Some("b"),
+        );
         check("/", &[("Authorization", "Basic YTpi")], None);
     }
 

@@ -69,7 +69,7 @@ pub(super) fn login(
             request.remote
         );
     }
-    (face.wait)(delay(failures));
+    (face.wait)(delay(admission, failures));
     text("Fails.")
 }
 
