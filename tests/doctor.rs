@@ -360,7 +360,7 @@ fn root_folders_decide_between_renaming_and_copying() {
     let (arr, config) = destination(&home);
     let subject = "radarr \"Main\" import";
     doctor(&config, &[]).has("ok", subject, &["one file system", "renames"]);
-    let mut check = |root: &str, level: &str, words: &[&str]| {
+    let check = |root: &str, level: &str, words: &[&str]| {
         arr.state().root_folders = vec![root.to_owned()];
         doctor(&config, &[]).has(level, subject, words);
     };
