@@ -71,14 +71,14 @@ def digest(path):
 class Instance:
     """A running jackdaw; `with` stops it."""
 
-    def __init__(self, binary, home, name, sections):
+    def __init__(self, binary, home, name, sections, jackdaw_lines=""):
         self.home = os.path.join(home, name)
         os.makedirs(self.home)
         config = os.path.join(self.home, "jackdaw.ini")
         with open(config, "w", encoding="utf-8") as file:
             file.write(
                 f"[jackdaw]\nname = {name}\nlisten = 127.0.0.1:0\napi_key = {KEY}\n"
-                f"data_dir = {self.home}/data\n\n{sections}\n"
+                f"data_dir = {self.home}/data\n{jackdaw_lines}\n{sections}\n"
             )
         self.name = name
         self.lines = []

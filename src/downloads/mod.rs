@@ -598,4 +598,6 @@ fn ids(grabs: &[Grab]) -> Vec<i64> {
 #[cfg(test)]
 mod engine_tests;
 #[cfg(test)]
+mod rig;
+#[cfg(test)]
 mod tests;

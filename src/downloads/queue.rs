@@ -99,10 +99,7 @@ impl Engine {
         let before = self.store.setting(BOOT_SETTING)?.unwrap_or_default();
         let power_was_cut = !before.is_empty() && before != boot;
         let mut wanted = HashSet::new();
-        for grab in self.store.grabs(&super::Scope::All, None)? {
-            if !grab.state.is_unfinished() {
-                continue;
-            }
+        for grab in self.store.unfinished_grabs()? {
             wanted.insert((grab.id, grab.infohash));
             if grab.state == State::Downloading {
                 self.advance(grab.id, &plain(Event::Interrupted))?;

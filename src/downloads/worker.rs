@@ -256,6 +256,10 @@ struct Leaving<'a> {
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The row still says `downloading`; the queue will start it again, but not at once.
+            postpone(self.engine, self.id, retry::ROOM_DELAY);
+        }
         let mut desk = lock(&self.engine.desk);
         desk.running.remove(&self.id);
         desk.is_rung = true;

@@ -88,6 +88,17 @@ impl Store {
         self.read(|db| Ok(select(db, "id = ?", vec![Value::from(id)])?.pop()))
     }
 
+    /// Grabs whose part file counts, if they have one.
+    pub fn unfinished_grabs(&self) -> Result<Vec<Grab>, StoreError> {
+        self.read(|db| {
+            select(
+                db,
+                "state IN ('queued', 'downloading', 'waiting', 'paused', 'failed')",
+                Vec::new(),
+            )
+        })
+    }
+
     /// Grabs that the queue has to look at: queued, downloading or waiting, in the order in which
     /// they are served: forced ones first, then by place.
     pub fn pending_grabs(&self) -> Result<Vec<Grab>, StoreError> {
