@@ -110,9 +110,15 @@ pub fn repair(client: &ArrClient, config: &Config, running: Running) -> Vec<Find
         let what = "not repaired, since jackdaw does not run";
         return vec![Finding::warn(&subject, what, "start jackdaw first")];
     }
-    let outcome = Store::open(&config.data_dir)
-        .map_err(|error| error.to_string())
-        .and_then(|store| once(config, Some(&store), client, Errand::Register));
+    // Opening would migrate a database under a server of an older version.
+    let outcome = match Store::inspect(&config.data_dir) {
+        Ok(schema) if schema.found < schema.known => {
+            Err("the jackdaw that runs is older than this one: restart it first".to_owned())
+        }
+        Ok(_) => Store::open(&config.data_dir).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let outcome = outcome.and_then(|store| once(config, Some(&store), client, Errand::Register));
     match outcome {
         Ok(outcome) if outcome.is_change() => {
             vec![Finding::ok(&subject, format!("fixed: {outcome}"))]
