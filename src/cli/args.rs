@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::arr::registration::Errand;
+
 /// A command as help shows it.
 pub struct CommandHelp {
     /// As typed.
@@ -38,6 +40,15 @@ pub const COMMANDS: &[CommandHelp] = &[
                   prints what would run and what looks unintended. Starts nothing and shows no secret.",
     },
     CommandHelp {
+        name: "register",
+        summary: "register at every Radarr and Sonarr, or undo it",
+        usage: "register [--dry-run | --remove] [--config FILE]",
+        details: "A running jackdaw registers itself and repairs what changes; this does it once, now, and says\n\
+                  what was done. It must be running, for the Radarr or Sonarr tries it out while it saves.\n\
+                  --dry-run only says what would be done. --remove deletes our download client, indexer and\n\
+                  notification (of our name and address) and revokes their keys. Exit code 1 if one failed.",
+    },
+    CommandHelp {
         name: "demo",
         summary: "let two jackdaws exchange a file on this machine",
         usage: "demo [--share DIR]",
@@ -59,6 +70,8 @@ pub enum Command {
         /// `--share DIR`.
         share: Option<PathBuf>,
     },
+    /// `jackdaw register`.
+    Register(Errand),
     /// `--help`, `help`, with or without a topic.
     Help(Topic),
     /// `--version`.
@@ -103,6 +116,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     let mut words: Vec<String> = Vec::new();
     let mut config = None;
     let mut share = None;
+    let mut errand = None;
     let mut wants_help = false;
     let mut wants_version = false;
     while let Some(argument) = parser.next().map_err(|error| about(&error))? {
@@ -110,6 +124,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
             Short('h') | Long("help") => wants_help = true,
             Short('V') | Long("version") => wants_version = true,
             Long("config") => set(&mut config, &mut parser, "--config")?,
+            Long("dry-run") => set_errand(&mut errand, Errand::Preview)?,
+            Long("remove") => set_errand(&mut errand, Errand::Remove)?,
             Long("share") => set(&mut share, &mut parser, "--share")?,
             Value(word) => words.push(word.to_string_lossy().into_owned()),
             Short(letter) => return Err(unknown_option(&format!("-{letter}"))),
@@ -145,10 +161,24 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
             "demo" => Command::Demo {
                 share: share.take(),
             },
+            "register" => Command::Register(errand.unwrap_or(Errand::Register)),
             _ => Command::Run,
         }
     };
-    let needs_config = matches!(command, Command::Run | Command::Check);
+    let needs_config = matches!(
+        command,
+        Command::Run | Command::Check | Command::Register(_)
+    );
+    let takes_errand = matches!(
+        command,
+        Command::Register(_) | Command::Help(_) | Command::Version
+    );
+    if errand.is_some() && !takes_errand {
+        return Err(UsageError(
+            "--dry-run and --remove belong to the command register, see jackdaw register --help"
+                .to_owned(),
+        ));
+    }
     if share.is_some() && needs_config {
         return Err(UsageError(
             "--share belongs to the command demo, see jackdaw demo --help".to_owned(),
@@ -179,6 +209,15 @@ fn set(
     Ok(())
 }
 
+fn set_errand(slot: &mut Option<Errand>, errand: Errand) -> Result<(), UsageError> {
+    match slot.replace(errand) {
+        None => Ok(()),
+        Some(_) => Err(UsageError(
+            "--dry-run or --remove, one of them once, see jackdaw register --help".to_owned(),
+        )),
+    }
+}
+
 fn command_number(word: &str) -> Result<usize, UsageError> {
     COMMANDS
         .iter()
@@ -194,7 +233,14 @@ fn command_number(word: &str) -> Result<usize, UsageError> {
 }
 
 fn unknown_option(option: &str) -> UsageError {
-    let known = ["--config", "--share", "--help", "--version"];
+    let known = [
+        "--config",
+        "--dry-run",
+        "--remove",
+        "--share",
+        "--help",
+        "--version",
+    ];
     let hint = match crate::config::nearest(option, known) {
         Some((name, true)) => format!("did you mean {name}?"),
         _ => "see jackdaw --help".to_owned(),
@@ -282,6 +328,14 @@ mod tests {
         check("--config x.ini check", Command::Check, Some("x.ini"));
         check("demo", demo(None), None);
         check("demo --share /x", demo(Some("/x")), None);
+        let register = Command::Register;
+        check("register", register(Errand::Register), None);
+        check(
+            "register --dry-run --config x",
+            register(Errand::Preview),
+            Some("x"),
+        );
+        check("--remove register", register(Errand::Remove), None);
         check("--version", Command::Version, None);
         check("-V", Command::Version, None);
         check("run --version", Command::Version, None);
@@ -325,6 +379,16 @@ mod tests {
             "--share belongs to the command demo, see jackdaw demo --help",
         );
         check(
+            "register --dry-run --remove",
+            "--dry-run or --remove, one of them once, see jackdaw register --help",
+        );
+        for line in ["--dry-run", "run --remove", "demo --dry-run"] {
+            check(
+                line,
+                "--dry-run and --remove belong to the command register, see jackdaw register --help",
+            );
+        }
+        check(
             "demo --config x",
             "the demo needs no --config, see jackdaw demo --help",
         );
@@ -353,6 +417,6 @@ mod tests {
     #[test]
     fn commands_that_come_later_are_not_listed() {
         let names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
-        assert_eq!(names, ["run", "check", "demo"]);
+        assert_eq!(names, ["run", "check", "register", "demo"]);
     }
 }

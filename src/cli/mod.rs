@@ -7,6 +7,7 @@
 pub mod args;
 pub mod check;
 pub mod demo;
+pub mod register;
 pub mod run;
 
 use std::ffi::OsString;
@@ -62,6 +63,14 @@ pub fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fail
         Command::Check => print(&check::report(&load()?)),
         Command::Demo { share } => {
             demo::demo(demo::DemoOptions { share }).map_err(Failure::Running)
+        }
+        Command::Register(errand) => {
+            let mut printing = Ok(());
+            let result = register::register(&load()?, errand, |line| {
+                printing = print(line);
+                printing.clone().map_err(|failure| failure.to_string())
+            });
+            printing.and(result.map_err(Failure::Running))
         }
         Command::Help(topic) => print(&args::help(topic)),
         Command::Version => print(concat!("jackdaw ", env!("CARGO_PKG_VERSION"), "\n")),

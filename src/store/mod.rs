@@ -8,6 +8,7 @@
 
 mod generations;
 mod grabs;
+mod keys;
 pub mod labels;
 pub mod origins;
 mod queue;
