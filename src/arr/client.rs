@@ -142,6 +142,17 @@ impl ArrClient {
     /// `GET` of a list of any length: the raw text of each element goes to `each`, one at a time.
     /// An error half-way means that the rest was not seen.
     pub fn each(&self, path: &str, each: &mut dyn FnMut(&str)) -> Result<(), ArrError> {
+        self.each_at(path, json::Place::TopLevel, each).map(drop)
+    }
+
+    /// As [`ArrClient::each`], for a list anywhere in the answer: `records` of a page. Gives the
+    /// number of elements, those that were too large to be read included.
+    pub fn each_at(
+        &self,
+        path: &str,
+        place: json::Place<'_>,
+        each: &mut dyn FnMut(&str),
+    ) -> Result<u64, ArrError> {
         let what = self.what("GET", path);
         let response = self.check(self.send("GET", path, None, &what)?, &what)?;
         let reader = response
@@ -149,11 +160,11 @@ impl ArrClient {
             .into_with_config()
             .limit(MAX_LIST)
             .reader();
-        json::read_items(reader, json::Place::TopLevel, MAX_LIST, |item| {
+        json::read_items(reader, place, MAX_LIST, |item| {
             each(item);
             Ok::<(), JsonError>(())
         })
-        .map(drop)
+        .map(|count| count.given + count.skipped)
         .map_err(|error| match error {
             JsonError::Io(error) => {
                 ArrError::Unreachable(format!("{what}: the answer broke off: {error}"))
