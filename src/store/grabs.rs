@@ -110,6 +110,17 @@ impl Store {
         })
     }
 
+    /// Finished grabs of a login that its arr has not taken yet, oldest first.
+    pub fn completed_grabs(&self, arr: &str) -> Result<Vec<Grab>, StoreError> {
+        self.read(|db| {
+            select(
+                db,
+                "arr = ? AND state = 'completed' ORDER BY id",
+                vec![Value::from(arr.to_owned())],
+            )
+        })
+    }
+
     /// The torrent of a grab, as it was added.
     pub fn grab_stub(
         &self,
