@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Mode, flock};
 
 use crate::arr::client::ArrClient;
+use crate::arr::imports::ImportTracker;
 use crate::arr::library::ArrSource;
 use crate::catalogue::Catalogue;
 use crate::clock::{Zone, now_unix};
@@ -52,6 +53,8 @@ pub struct Services {
     pub catalogue: Arc<Catalogue>,
     /// `None` without `[downloads]`.
     pub downloads: Option<Arc<Downloads>>,
+    /// What became of finished and failed grabs; `None` without `[downloads]`.
+    pub imports: Option<Arc<ImportTracker>>,
     /// Sessions and limits of the qBittorrent face.
     pub qbittorrent: crate::qbittorrent::Face,
     /// When we started.
@@ -114,6 +117,10 @@ impl App {
             config.sharing.rate.base,
             config.sharing.rate_per_peer.base,
         ));
+        let imports = downloads.as_ref().map(|downloads| {
+            let settings = downloads.settings();
+            Arc::new(ImportTracker::new(settings, &arrs, Arc::clone(downloads)))
+        });
         let services = Arc::new(Services {
             config: Arc::clone(&config),
             store,
@@ -122,11 +129,15 @@ impl App {
             uploads,
             catalogue,
             downloads,
+            imports,
             qbittorrent: crate::qbittorrent::Face::new(),
             started: Instant::now(),
         });
         let scheduler = Scheduler::start(jobs(&services))
             .map_err(|error| format!("cannot start a thread: {error}"))?;
+        if let Some(imports) = &services.imports {
+            imports.set_waker(scheduler.waker());
+        }
         let settings = http::Settings {
             listen: config.listen.clone(),
             path_prefix: config.path_prefix.clone(),
@@ -258,6 +269,13 @@ fn jobs(services: &Arc<Services>) -> Vec<Job> {
         run: Box::new(move |_| catalogue.refresh_due()),
     });
     jobs.extend(rates_job(services));
+    if let Some(imports) = services.imports.clone() {
+        jobs.push(Job {
+            name: "import tracking",
+            lane: Lane::Arrs,
+            run: Box::new(move |now| imports.run_due(now)),
+        });
+    }
     jobs
 }
 

@@ -12,6 +12,8 @@ mod record;
 mod sonarr;
 mod titles;
 
+pub use files::ours;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
