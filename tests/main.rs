@@ -10,6 +10,7 @@ mod cli;
 mod demo;
 mod faults;
 mod front_door;
+mod imports;
 mod kill;
 mod main_job;
 mod startup;

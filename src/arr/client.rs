@@ -235,6 +235,10 @@ impl ArrClient {
     ) -> Result<http::Response<ureq::Body>, ArrError> {
         let status = response.status().as_u16();
         match status {
+            // The API answers in JSON only: a page is somebody else's.
+            200..=299 if is_page(&response) => {
+                return Err(ArrError::Protocol(format!("{what}{WEB_PAGE}")));
+            }
             200..=299 => return Ok(response),
             300..=399 => {
                 let to = response
@@ -349,9 +353,17 @@ fn validation(item: &Value) -> Validation {
     }
 }
 
+const WEB_PAGE: &str = "; a web page came instead: is a proxy with a login before it?";
+
+fn is_page(response: &http::Response<ureq::Body>) -> bool {
+    let kind = response.headers().get("content-type");
+    kind.and_then(|kind| kind.to_str().ok())
+        .is_some_and(|kind| kind.trim_start().starts_with("text/html"))
+}
+
 fn looks_like_html(text: &str) -> &'static str {
     if text.trim_start().starts_with('<') {
-        "; a web page came instead: is a proxy with a login before it?"
+        WEB_PAGE
     } else {
         ""
     }
