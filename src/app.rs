@@ -15,6 +15,7 @@ use rustix::fs::{FlockOperation, Mode, flock};
 use crate::arr::client::ArrClient;
 use crate::arr::imports::ImportTracker;
 use crate::arr::library::ArrSource;
+use crate::arr::registration::Registrar;
 use crate::catalogue::Catalogue;
 use crate::clock::{Zone, now_unix};
 use crate::config::Config;
@@ -57,6 +58,8 @@ pub struct Services {
     pub imports: Option<Arc<ImportTracker>>,
     /// Sessions and limits of the qBittorrent face.
     pub qbittorrent: crate::qbittorrent::Face,
+    /// Keeps us registered in the arrs.
+    pub registrar: Arc<Registrar>,
     /// When we started.
     pub started: Instant,
 }
@@ -121,6 +124,7 @@ impl App {
             let settings = downloads.settings();
             Arc::new(ImportTracker::new(settings, &arrs, Arc::clone(downloads)))
         });
+        let registrar = Arc::new(Registrar::new(&config, Arc::clone(&store), &arrs));
         let services = Arc::new(Services {
             config: Arc::clone(&config),
             store,
@@ -131,6 +135,7 @@ impl App {
             downloads,
             imports,
             qbittorrent: crate::qbittorrent::Face::new(),
+            registrar,
             started: Instant::now(),
         });
         let scheduler = Scheduler::start(jobs(&services))
@@ -262,6 +267,12 @@ fn sources(config: &Config, arrs: &[Arc<ArrClient>]) -> Vec<Arc<dyn Source>> {
 
 fn jobs(services: &Arc<Services>) -> Vec<Job> {
     let mut jobs = Vec::new();
+    let registrar = Arc::clone(&services.registrar);
+    jobs.push(Job {
+        name: "registration",
+        lane: Lane::Arrs,
+        run: Box::new(move |now| registrar.run_due(now)),
+    });
     let catalogue = Arc::clone(&services.catalogue);
     jobs.push(Job {
         name: "catalogue refresh",

@@ -1,8 +1,8 @@
 //! What becomes of a grab once its transfer has ended: imports, refusals and failures, against a
 //! Radarr and a Sonarr that behave as theirs do.
 //!
-//! Finished and failed grabs are put into the database as a transfer leaves them (transfers have
-//! tests of their own); everything after that is the real program.
+//! Most finished and failed grabs are put into the database as a transfer leaves them (transfers
+//! have tests of their own); everything after that is the real program.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,10 +14,12 @@ use jackdaw::secret::{Secret, digest, hex};
 use jackdaw::store::{Added, NewRow, Store};
 use jackdaw::torrent::stub::Infohash;
 
+use crate::support::arr::{self, Arr, Item, Kind};
 use crate::support::content::Content;
 use crate::support::fake_arr::{App, FakeArr, Mood, value};
-use crate::support::fake_cdh::Tracked;
+use crate::support::fake_cdh::{self, Tracked};
 use crate::support::http::{Answer, request};
+use crate::support::peer::{FakePeer, FileFault, Offer, PEER_KEY};
 use crate::support::process::{Config, Jackdaw, KEY};
 use crate::support::{Home, SOON, eventually};
 
@@ -303,7 +305,7 @@ fn giving_up_a_finished_download_is_no_import() {
     let rig = Rig::start("imports-given-up", RARELY, &[FINISHED]);
     let item = rig.tracked();
     let hash = item.download_id.to_lowercase();
-    crate::support::fake_cdh::delete(&rig.arr.client(), &hash);
+    fake_cdh::delete(&rig.arr.client(), &hash);
     assert_eq!(rig.row(FINISHED), None);
     assert!(!rig.file(FINISHED).exists());
     rig.wait_for_log("deleted while completed");
@@ -475,6 +477,41 @@ fn a_clock_that_went_back_hides_no_import() {
     }
 }
 
+#[test]
+fn a_release_goes_all_the_way_from_a_friend_to_the_library() {
+    let (rig, _peer, mut radarr) = with_friend("imports-whole", OFTEN, FileFault::None);
+    let id = radarr.grab(&found(&radarr));
+    eventually("the download", SOON, || {
+        (radarr.find(&id)?.state == "pausedUP").then_some(())
+    });
+    let imported = rig.arr.import(&rig.tracked(), &rig.library);
+    FINISHED.content().assert_equals(Path::new(&imported));
+    rig.wait_for_log(&format!("imported by {RADARR}: \"{TITLE}\""));
+    assert!(rig.arr.poll().is_empty());
+}
+
+/// A rig with a friend that has the film, and the same Radarr as its client.
+fn with_friend(name: &str, downloads: &str, fault: FileFault) -> (Rig, FakePeer, Arr) {
+    let offer = Offer::movie("r:movie:1", TITLE, 603, "tt0133093", FINISHED.content());
+    let peer = FakePeer::start(vec![offer]);
+    peer.set().file = fault;
+    let section = format!(
+        "[peer \"friend\"]\nurl = {}\napi_key = {PEER_KEY}",
+        peer.url()
+    );
+    let rig = Rig::with(FakeArr::start(App::Radarr), name, downloads, &section, &[]);
+    let mut radarr = Arr::new(Kind::Radarr, rig.jackdaw.address(), RADARR, KEY);
+    radarr.category = CATEGORY.into();
+    radarr.test_client();
+    (rig, peer, radarr)
+}
+
+fn found(radarr: &Arr) -> Item {
+    eventually("the release in the feed", SOON, || {
+        radarr.movie(603, "tt0133093").into_iter().next()
+    })
+}
+
 // --- the webhook
 
 #[test]
@@ -550,7 +587,7 @@ fn the_webhook_wants_its_own_key() {
     let own = make_key(&rig.data, RADARR);
     let others = make_key(&rig.data, SONARR);
     let basic = |user: &str, key: &str| {
-        let login = crate::support::arr::base64(format!("{user}:{key}").as_bytes());
+        let login = arr::base64(format!("{user}:{key}").as_bytes());
         format!("Basic {login}")
     };
     let check = |header: &str, value: &str, server: &str, body: &[u8], status: u16| {
@@ -717,6 +754,18 @@ fn a_failed_grab_that_is_only_in_the_history_is_marked_there() {
     rig.wait_for_polls(polls + 2);
     assert_eq!(rig.arr.calls("POST", &path).len(), 1);
     assert_eq!(rig.arr.calls("DELETE", "/queue").len(), 0);
+}
+
+#[test]
+fn a_download_that_fails_for_good_ends_in_the_blocklist() {
+    let settings = format!("{OFTEN}max_attempts = 1\n");
+    let (rig, _peer, mut radarr) = with_friend("imports-fails", &settings, FileFault::Status(404));
+    let id = radarr.grab(&found(&radarr));
+    rig.arr.add_history("grabbed", &id, &[]);
+    eventually("the blocklist", SOON, || {
+        // It may be told through the queue or through the history, whichever it finds.
+        (rig.arr.state().blocklist == [id.clone()]).then_some(())
+    });
 }
 
 /// Keeps the history being polled, as a clock for what must not happen.

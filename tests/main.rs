@@ -13,6 +13,7 @@ mod front_door;
 mod imports;
 mod kill;
 mod main_job;
+mod registration;
 mod startup;
 mod stop;
 mod support;

@@ -69,7 +69,8 @@ fn a_corrupt_database() {
     let home = Home::new("corrupt");
     let data = home.dir("a/data");
     std::fs::write(data.join("jackdaw.db"), [0x5a; 8192]).unwrap();
-    gives_up(&Config::new(&home.join("a")), 1, &["jackdaw.db"]);
+    let config = Config::new(&home.join("a"));
+    gives_up(&config, 1, &[data.to_str().unwrap(), "database is damaged"]);
     // It may still be worth something to its owner.
     assert_eq!(
         std::fs::read(data.join("jackdaw.db")).unwrap(),
@@ -84,7 +85,8 @@ fn a_database_from_the_future() {
     let database = rusqlite::Connection::open(data.join("jackdaw.db")).unwrap();
     database.pragma_update(None, "user_version", 9999).unwrap();
     drop(database);
-    gives_up(&Config::new(&home.join("a")), 1, &["jackdaw.db", "newer"]);
+    let config = Config::new(&home.join("a"));
+    gives_up(&config, 1, &[data.to_str().unwrap(), "database", "newer"]);
 }
 
 #[test]

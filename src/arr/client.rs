@@ -87,7 +87,12 @@ impl ArrClient {
     /// Asks who it is, and refuses the wrong program.
     pub fn status(&self) -> Result<SystemStatus, ArrError> {
         let value = self.get("/system/status")?;
-        let app = json::get_str(&value, "appName").unwrap_or_default();
+        let Some(app) = json::get_str(&value, "appName") else {
+            return Err(ArrError::Protocol(format!(
+                "{}: no appName in its answer; is its url right?",
+                self.what("GET", "/system/status")
+            )));
+        };
         let found = match app {
             "Radarr" => ServerType::Radarr,
             "Sonarr" => ServerType::Sonarr,

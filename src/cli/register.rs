@@ -55,7 +55,8 @@ pub fn register(
                     _ => "",
                 };
                 // Writing to a string cannot fail.
-                let _ = writeln!(line, "{}: {prefix}{outcome}", arr.name());
+                let text = outcome.to_string().replace('\n', " ");
+                let _ = writeln!(line, "{}: {prefix}{text}", arr.name());
                 if errand == Errand::Remove && server.autoregister {
                     line.push_str(
                         "  (a running jackdaw registers again: write autoregister = false for it)\n",
@@ -64,9 +65,14 @@ pub fn register(
             }
             Err(reason) => {
                 failed += 1;
-                let _ = writeln!(line, "{reason}");
+                let _ = writeln!(line, "{}", reason.replace('\n', " "));
             }
         }
+        // The arr's own words are in it: none of them may steer a terminal.
+        let line: String = line
+            .chars()
+            .map(|c| if c.is_control() && c != '\n' { '?' } else { c })
+            .collect();
         print(&line)?;
     }
     if asked == 0 {

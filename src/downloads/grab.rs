@@ -158,7 +158,7 @@ pub enum AddError {
     Unavailable(String),
 }
 
-/// Where [`Downloads::move_in_queue`] moves to.
+/// Where [`Downloads::move_in_queue`](super::Downloads::move_in_queue) moves to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueMove {
     /// First.

@@ -1,4 +1,4 @@
-//! Writes a [`Response`] as the bytes of an answer.
+//! Writes a [`Response`](super::Response) as the bytes of an answer.
 //!
 //! Two users: the workers, which write answers for the front, and the front, which writes heads of
 //! parked answers for the client. Between the two, the line after the status line says what

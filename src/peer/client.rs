@@ -53,6 +53,9 @@ pub enum PeerError {
     },
     /// Answered, but not with what the protocol says.
     Protocol(String),
+    /// Its own description of an item cannot be accepted (an unsafe file name, no size): asking
+    /// again changes nothing.
+    Unsound(String),
     /// Its version is missing, malformed or too old.
     Version(String),
     /// We stopped it.
@@ -62,9 +65,10 @@ pub enum PeerError {
 impl fmt::Display for PeerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PeerError::Unreachable(what) | PeerError::Protocol(what) | PeerError::Version(what) => {
-                f.write_str(what)
-            }
+            PeerError::Unreachable(what)
+            | PeerError::Protocol(what)
+            | PeerError::Unsound(what)
+            | PeerError::Version(what) => f.write_str(what),
             PeerError::Status { status, what, .. } => write!(f, "{what}: HTTP status {status}"),
             PeerError::Cancelled => f.write_str("cancelled"),
         }
@@ -285,7 +289,7 @@ impl PeerClient {
         };
         let text = call.small_json(answer.body_mut(), json::MAX_ITEM as u64)?;
         let release =
-            wire::read(&text).map_err(|reason| call.protocol(&format!("the item {reason}")))?;
+            wire::read(&text).map_err(|reason| call.unsound(&format!("the item {reason}")))?;
         if release.id != id {
             return Err(call.protocol("another item came than the one asked for"));
         }

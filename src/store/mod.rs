@@ -7,6 +7,7 @@
 //! when a state changes.
 
 mod generations;
+mod grab_edits;
 mod grabs;
 mod keys;
 pub mod labels;
@@ -15,7 +16,8 @@ mod queue;
 pub mod releases;
 pub mod shared;
 
-pub use grabs::{Added, Change, NewRow, QueueEdge};
+pub use grab_edits::QueueEdge;
+pub use grabs::{Added, Change, NewRow};
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -84,6 +84,10 @@ pub struct State {
     pub calls: Vec<Call>,
     /// Set by a stored `tags: null`: later searches throw.
     pub tags_broken: bool,
+    /// Saves that are refused: method and resource, with the message of the validation answer.
+    pub refuse: BTreeMap<(&'static str, &'static str), String>,
+    /// A PUT that changes the implementation is a 500.
+    pub refuse_conversion: bool,
 }
 
 /// A stored indexer, client or notification.
@@ -145,6 +149,8 @@ impl FakeArr {
             filesystem: None,
             calls: Vec::new(),
             tags_broken: false,
+            refuse: BTreeMap::new(),
+            refuse_conversion: false,
         }));
         let stopping = Arc::new(AtomicBool::new(false));
         let shared = Arc::new(Shared {
@@ -514,6 +520,13 @@ fn settings(app: App, implementation: &str) -> Option<Vec<(&'static str, &'stati
             }
             fields
         }
+        "Newznab" => vec![
+            ("baseUrl", "null", false),
+            ("apiPath", "\"/api\"", false),
+            ("apiKey", "null", true),
+            ("categories", "[5030,5040]", false),
+            ("additionalParameters", "null", false),
+        ],
         "TorrentBlackhole" => vec![
             ("torrentFolder", "null", false),
             ("watchFolder", "null", false),
@@ -534,7 +547,7 @@ fn settings(app: App, implementation: &str) -> Option<Vec<(&'static str, &'stati
 
 fn implementations(resource: &str) -> &'static [&'static str] {
     match resource {
-        "indexer" => &["Torznab"],
+        "indexer" => &["Newznab", "Torznab"],
         "downloadclient" => &["TorrentBlackhole", "QBittorrent"],
         _ => &["Webhook"],
     }
@@ -849,6 +862,30 @@ fn provider_call(
                     }
                 }
             }
+            let implementation = |p: &Provider| json::to_string(&p.top["implementation"]);
+            let mut errors = Vec::new();
+            {
+                let state = shared.state.lock().unwrap();
+                if let Some(message) = state
+                    .refuse
+                    .iter()
+                    .find(|((method, of), _)| *method == call.method && *of == resource)
+                    .map(|(_, message)| message)
+                    && !is_test
+                {
+                    errors.push(error_item("", message, false));
+                }
+                if state.refuse_conversion
+                    && stored
+                        .as_ref()
+                        .is_some_and(|stored| implementation(stored) != implementation(&provider))
+                {
+                    return (500, r#"{"message":"Unable to cast object"}"#.into());
+                }
+            }
+            if !errors.is_empty() {
+                return (400, json::to_string(&errors));
+            }
             let enabled = is_enabled(resource, &provider);
             let changed = stored.as_ref().is_none_or(|stored| {
                 format!("{:?}{:?}", stored.top, stored.fields)
@@ -857,7 +894,6 @@ fn provider_call(
             if call.method == "PUT" && !changed {
                 return (202, show(&provider));
             }
-            let mut errors = Vec::new();
             if enabled || is_test {
                 errors = validate(shared, resource, &provider);
             }

@@ -37,7 +37,7 @@ pub fn eventually<T>(
             Instant::now() < end,
             "still waiting after {deadline:?} for: {what}"
         );
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(30));
     }
 }
 
@@ -83,4 +83,18 @@ impl Drop for Home {
             let _ = std::fs::remove_dir_all(&self.path);
         }
     }
+}
+
+/// Finished and part files below `completed_path`; the lock that keeps a second jackdaw away from
+/// the part files belongs to no grab.
+pub fn files_of_grabs(completed: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(completed).unwrap().map(Result::unwrap) {
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(files_of_grabs(&entry.path())),
+            false => found.push(entry.path()),
+        }
+    }
+    found.retain(|path| !path.ends_with(".partial/lock"));
+    found
 }

@@ -8,15 +8,17 @@
 //! for one arr from the command line.
 //!
 //! Ours is what has our name (`[jackdaw] name`), whatever it was before, and what leads to our
-//! address. `wanted` says which settings we own; `reconcile` talks to the arr; `memory` is what the
-//! database keeps of it; `resource` is the API's way to write a provider.
+//! address. `wanted` says which settings we own; `reconcile` and `save` talk to the arr; `memory` is what
+//! the database keeps of it; `resource` is the API's way to write a provider.
 
 mod memory;
+mod outcome;
 mod reconcile;
 mod resource;
+mod save;
 mod wanted;
 
-pub use reconcile::{Deed, Outcome};
+pub use outcome::{Deed, Outcome};
 pub use wanted::{Part, slugs};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,7 +28,8 @@ use super::client::ArrClient;
 use crate::clock::now_unix;
 use crate::config::{Config, Server};
 use crate::store::Store;
-use reconcile::{Ground, Pending, Trouble};
+use outcome::Trouble;
+use reconcile::{Ground, Pending};
 use wanted::Identity;
 
 /// How often a registered arr is looked at: the time a deleted or altered entry stays so.
@@ -39,7 +42,8 @@ pub const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Longest delay after a failure.
 pub const LONGEST_RETRY: Duration = Duration::from_secs(10 * 60);
 
-/// How often an arr is asked to try its stored key on us: what only a restored backup breaks.
+/// How often an arr is asked to try its stored key on us, which only a restored backup breaks. Not in the
+/// first round: our listener may not be open yet, and the arr would pause the client for that.
 const PROBE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// How it stands with one destination.
@@ -73,6 +77,7 @@ struct Work {
     pending: Pending,
     /// `None`: at once.
     due: Option<Instant>,
+    /// `None`: the first round is still to come.
     probe_due: Option<Instant>,
     failures: u32,
     /// The notification's failure that was logged last.
@@ -150,7 +155,7 @@ impl Registrar {
 
     fn run(&self, work: &mut Work, now: Instant) {
         let began = Instant::now();
-        let probe = work.probe_due.is_none_or(|due| due <= now);
+        let probe = work.probe_due.is_some_and(|due| due <= now);
         let ground = Ground {
             arr: &work.arr,
             identity: &work.identity,
@@ -164,9 +169,11 @@ impl Registrar {
             Ok(outcome) => {
                 work.failures = 0;
                 work.due = Some(end + CHECK_INTERVAL);
-                if probe {
-                    work.probe_due = Some(now + PROBE_INTERVAL);
-                }
+                work.probe_due = Some(match (work.probe_due, probe) {
+                    (None, _) => now,
+                    (Some(_), true) => now + PROBE_INTERVAL,
+                    (Some(due), false) => due,
+                });
                 let hook_failure = outcome.hook_failure().map(str::to_owned);
                 if hook_failure != work.hook_failure {
                     if let Some(reason) = &hook_failure {
@@ -179,7 +186,9 @@ impl Registrar {
                 }
                 let mut notes = outcome.notes.clone();
                 notes.extend(hook_failure.map(|reason| format!("no notification: {reason}")));
-                if self.show(work.index, State::Registered(notes)) || outcome.is_change() {
+                let after = State::Registered(notes);
+                let before = self.show(work.index, after.clone());
+                if is_news(&before, &after, outcome.is_change()) {
                     log::info!("{name}: registered: {outcome}");
                 }
             }
@@ -188,24 +197,38 @@ impl Registrar {
                 work.failures = work.failures.saturating_add(1);
                 work.due = Some(end + delay);
                 // What comes after a failure may be another installation.
-                work.probe_due = None;
-                if self.show(work.index, State::Waiting(reason.clone())) {
-                    log::warn!("not registered, trying again until it works: {reason}");
+                work.probe_due = Some(now);
+                let after = State::Waiting(reason.clone());
+                let before = self.show(work.index, after.clone());
+                if is_news(&before, &after, false) {
+                    log::warn!("registration is not assured, trying again: {reason}");
                 }
             }
         }
     }
 
-    /// Takes the state over; true if it is another one.
-    fn show(&self, index: usize, state: State) -> bool {
+    /// Takes the state over; gives the one before it.
+    fn show(&self, index: usize, state: State) -> State {
         let mut shown = lock(&self.shown);
-        let Some(slot) = shown.get_mut(index).filter(|slot| slot.state != state) else {
-            return false;
-        };
-        slot.state = state;
-        slot.since_unix = now_unix();
-        true
+        // Each `Work` was made together with its place.
+        let slot = &mut shown[index];
+        if slot.state != state {
+            slot.since_unix = now_unix();
+        }
+        std::mem::replace(&mut slot.state, state)
     }
+}
+
+/// Whether a round is worth a line in the log: it changed something, or the state is another one. Notes
+/// that are gone are not.
+fn is_news(before: &State, after: &State, is_change: bool) -> bool {
+    is_change
+        || match (before, after) {
+            (State::Registered(before), State::Registered(after)) => {
+                before != after && !after.is_empty()
+            }
+            _ => before != after,
+        }
 }
 
 /// What to do with one arr.
@@ -282,5 +305,32 @@ mod tests {
         let seconds: Vec<u64> = (0..12).map(|n| retry_delay(n).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
         assert_eq!(retry_delay(u32::MAX), LONGEST_RETRY);
+    }
+
+    #[test]
+    fn the_log_has_a_line_for_each_change_and_no_more() {
+        let registered = |notes: &[&str]| {
+            State::Registered(notes.iter().map(|note| (*note).to_owned()).collect())
+        };
+        let waiting = |reason: &str| State::Waiting(reason.to_owned());
+        let check = |before: &State, after: &State, expected: bool| {
+            assert_eq!(
+                is_news(before, after, false),
+                expected,
+                "{before:?} {after:?}"
+            );
+            assert!(is_news(before, after, true));
+        };
+        check(&State::Pending, &registered(&[]), true);
+        check(&registered(&[]), &registered(&[]), false);
+        check(&registered(&[]), &registered(&["a"]), true);
+        check(&registered(&["a"]), &registered(&["a"]), false);
+        check(&registered(&["a"]), &registered(&["b"]), true);
+        check(&registered(&["a"]), &registered(&[]), false);
+        check(&State::Pending, &waiting("a"), true);
+        check(&waiting("a"), &waiting("a"), false);
+        check(&waiting("a"), &waiting("b"), true);
+        check(&waiting("a"), &registered(&[]), true);
+        check(&registered(&[]), &waiting("a"), true);
     }
 }

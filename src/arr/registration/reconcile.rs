@@ -10,103 +10,16 @@
 //! - nobody can read a saved key back, so a repair of one entry whose key is in doubt gives both
 //!   a new key, and the old one is revoked when both have the new one.
 
-use std::fmt;
-
-use miniserde::json::Value;
-
 use super::memory::Memory;
-use super::resource::{Resource, id_of};
+use super::outcome::{Deed, Outcome, Trouble, deed};
+use super::resource::Resource;
+use super::save::is_about_login;
 use super::wanted::{self, Identity, Part, Plan};
 use crate::arr::client::ArrClient;
-use crate::arr::error::{ArrError, Validation};
+use crate::arr::error::ArrError;
 use crate::keys::Caller;
 use crate::secret::{Secret, digest};
-use crate::store::{Store, StoreError};
-
-/// What happened, or would happen, to one entry.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deed {
-    /// It is as wanted.
-    Nothing,
-    /// It was missing.
-    Made,
-    /// An entry of our name was another program's, of this implementation.
-    TookOver(String),
-    /// These settings differed.
-    Repaired(Vec<String>),
-    /// It was ours and is gone.
-    Removed,
-    /// It could not be done; only for the notification.
-    Failed(String),
-}
-
-/// What came of it all.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Every entry that was looked at.
-    pub deeds: Vec<(Part, Deed)>,
-    /// What the owner should know although it works.
-    pub notes: Vec<String>,
-}
-
-impl Outcome {
-    /// True if something was, or would be, done.
-    pub fn is_change(&self) -> bool {
-        self.deeds
-            .iter()
-            .any(|(_, deed)| !matches!(deed, Deed::Nothing | Deed::Failed(_)))
-    }
-
-    /// Reason of a notification that could not be saved.
-    pub(super) fn hook_failure(&self) -> Option<&str> {
-        self.deeds.iter().find_map(|(_, deed)| match deed {
-            Deed::Failed(reason) => Some(reason.as_str()),
-            _ => None,
-        })
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        for (part, deed) in &self.deeds {
-            let label = part.label();
-            f.write_str(separator)?;
-            separator = ", ";
-            match deed {
-                Deed::Nothing => write!(f, "{label} as wanted")?,
-                Deed::Made => write!(f, "{label} made")?,
-                Deed::TookOver(was) => write!(f, "{label} taken over (was {was})")?,
-                Deed::Repaired(names) => write!(f, "{label} repaired ({})", names.join(", "))?,
-                Deed::Removed => write!(f, "{label} removed")?,
-                Deed::Failed(reason) => write!(f, "{label} failed: {reason}")?,
-            }
-        }
-        if self.deeds.is_empty() {
-            f.write_str("nothing of ours there")?;
-        }
-        for note in &self.notes {
-            write!(f, "; {note}")?;
-        }
-        Ok(())
-    }
-}
-
-/// Why it did not work; already a message for the owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trouble(pub(super) String);
-
-impl From<ArrError> for Trouble {
-    fn from(error: ArrError) -> Trouble {
-        Trouble(error.to_string())
-    }
-}
-
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Trouble {
-        Trouble(error.to_string())
-    }
-}
+use crate::store::Store;
 
 /// Keys that were made in a round that failed half-way, so that the next round goes on with them.
 /// Only in memory: their plain text is stored nowhere.
@@ -157,6 +70,10 @@ impl Ground<'_> {
             (_, true) => None,
             (Some(key), false) => Some(key.clone()),
             (None, false) => {
+                // Should we end half-way, nobody knows which entry has which key.
+                if memory.key.take().is_some() {
+                    store.note_arr(&self.identity.title, &memory.line())?;
+                }
                 let key = store.make_arr_key(&self.identity.title, self.now_unix)?;
                 pending.key = Some(key.clone());
                 pending.client = None;
@@ -462,118 +379,6 @@ impl Ground<'_> {
         })
     }
 
-    /// Saves client or notification with the arr's test. Only warnings are overruled.
-    fn save(&self, part: Part, plan: &Plan, outcome: &mut Outcome) -> Result<u64, Trouble> {
-        let body = plan.body.clone().into_body();
-        let Some(id) = plan.id else {
-            // In a POST, forceSave overrules warnings but no errors.
-            let answer = self
-                .arr
-                .post(&format!("{}?forceSave=true", part.path()), &body)?;
-            return self.made(part, &answer);
-        };
-        if plan.changes.is_empty() {
-            return Ok(id);
-        }
-        let path = format!("{}/{id}", part.path());
-        match self.arr.put(&path, &body) {
-            Ok(_) => Ok(id),
-            Err(error) if only_warnings(&error) => {
-                outcome.notes.push(overruled(&error));
-                self.arr.put(&format!("{path}?forceSave=true"), &body)?;
-                Ok(id)
-            }
-            Err(error) if plan.adopts.is_some() && is_refusal(&error) => {
-                log::info!("{error}; deleting it and making ours instead");
-                self.replace(part, id, &plan.body)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Saves the indexer. Its client has just been accepted, so address and key are right; what its
-    /// test still finds (no releases, usually) is told and overruled.
-    fn save_indexer(
-        &self,
-        store: &Store,
-        plan: &Plan,
-        memory: &Memory,
-        outcome: &mut Outcome,
-    ) -> Result<u64, Trouble> {
-        let part = Part::Indexer;
-        let body = plan.body.clone().into_body();
-        let Some(id) = plan.id else {
-            let path = format!("{}?forceSave=true", part.path());
-            let error = match self.arr.post(&path, &body) {
-                Ok(answer) => return self.made(part, &answer),
-                Err(error) => error,
-            };
-            if !may_be_overruled(&error) {
-                return Err(error.into());
-            }
-            // If this is cut short, the next round must know who switched it off.
-            let enabling = Memory {
-                enabling: true,
-                ..memory.clone()
-            };
-            store.note_arr(&self.identity.title, &enabling.line())?;
-            let off = wanted::switched_off(part, &plan.body).into_body();
-            let answer = self.arr.post(part.path(), &off)?;
-            let id = self.made(part, &answer)?;
-            let mut on = plan.body.clone();
-            on.set_top("id", super::resource::number(id));
-            self.force(id, on)?;
-            outcome.notes.push(overruled(&error));
-            return Ok(id);
-        };
-        if plan.changes.is_empty() {
-            return Ok(id);
-        }
-        match self.arr.put(&format!("{}/{id}", part.path()), &body) {
-            Ok(_) => Ok(id),
-            Err(error) if may_be_overruled(&error) => {
-                self.force(id, plan.body.clone())?;
-                outcome.notes.push(overruled(&error));
-                Ok(id)
-            }
-            Err(error) if plan.adopts.is_some() && is_refusal(&error) => {
-                log::info!("{error}; deleting it and making ours instead");
-                self.arr.delete(&format!("{}/{id}", part.path()))?;
-                let mut fresh = plan.clone();
-                fresh.body.set_top("id", super::resource::number(0));
-                fresh.id = None;
-                self.save_indexer(store, &fresh, memory, outcome)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn force(&self, id: u64, body: Resource) -> Result<(), Trouble> {
-        let path = format!("{}/{id}?forceSave=true", Part::Indexer.path());
-        self.arr.put(&path, &body.into_body())?;
-        Ok(())
-    }
-
-    fn replace(&self, part: Part, id: u64, body: &Resource) -> Result<u64, Trouble> {
-        self.arr.delete(&format!("{}/{id}", part.path()))?;
-        let mut body = body.clone();
-        // An entry that is made must have no id.
-        body.set_top("id", super::resource::number(0));
-        let path = format!("{}?forceSave=true", part.path());
-        let answer = self.arr.post(&path, &body.into_body())?;
-        self.made(part, &answer)
-    }
-
-    fn made(&self, part: Part, answer: &Value) -> Result<u64, Trouble> {
-        id_of(answer).ok_or_else(|| {
-            Trouble(format!(
-                "{}: it did not tell the id of the {} that it made",
-                self.arr.name(),
-                part.label()
-            ))
-        })
-    }
-
     fn hook(
         &self,
         store: &Store,
@@ -585,6 +390,9 @@ impl Ground<'_> {
             (_, true) => None,
             (Some(key), false) => Some(key.clone()),
             (None, false) => {
+                if memory.hook_key.take().is_some() {
+                    store.note_arr(&self.identity.title, &memory.line())?;
+                }
                 let key = store.make_arr_key(&self.identity.title, self.now_unix)?;
                 pending.hook = Some(key.clone());
                 Some(key)
@@ -599,38 +407,4 @@ impl Ground<'_> {
         }
         Ok(deed(&plan))
     }
-}
-
-fn deed(plan: &Plan) -> Deed {
-    match (&plan.adopts, plan.id) {
-        (Some(was), _) => Deed::TookOver(was.clone()),
-        (None, None) => Deed::Made,
-        (None, Some(_)) if plan.changes.is_empty() => Deed::Nothing,
-        (None, Some(_)) => Deed::Repaired(plan.changes.clone()),
-    }
-}
-
-fn only_warnings(error: &ArrError) -> bool {
-    matches!(error, ArrError::Invalid { items, .. } if items.iter().all(|item| item.is_warning))
-}
-
-/// What the test of an indexer says may be passed over, except that the key is wrong.
-fn may_be_overruled(error: &ArrError) -> bool {
-    matches!(error, ArrError::Invalid { items, .. } if !items.iter().any(is_about_login))
-}
-
-fn is_about_login(item: &Validation) -> bool {
-    !item.is_warning
-        && ["username", "password", "apikey"]
-            .iter()
-            .any(|name| item.property.eq_ignore_ascii_case(name))
-}
-
-/// The arr cannot turn one kind of program into another, and nothing says that it may later.
-fn is_refusal(error: &ArrError) -> bool {
-    matches!(error, ArrError::Status { status, .. } if !matches!(status, 429 | 502 | 503 | 504))
-}
-
-fn overruled(error: &ArrError) -> String {
-    format!("saved although its test complains: {error}")
 }

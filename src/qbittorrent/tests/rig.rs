@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::app::Services;
+use crate::arr::registration::Registrar;
 use crate::catalogue::Catalogue;
 use crate::config::ServerType;
 use crate::config::{
@@ -134,6 +135,7 @@ impl Rig {
         });
         let mut face = Face::new();
         face.wait = |_| {};
+        let registrar = Registrar::new(&config, Arc::clone(&store), &[]);
         let services = Services {
             config: Arc::new(config),
             keys: Keys::with_owner(Secret::new(OWNER_KEY), Arc::clone(&store)),
@@ -144,6 +146,7 @@ impl Rig {
             downloads,
             imports: None,
             qbittorrent: face,
+            registrar: Arc::new(registrar),
             started: Instant::now(),
         };
         Rig { services, dir }
