@@ -50,8 +50,10 @@ const FINISHED: Planted = Planted {
     age: 0,
 };
 
+/// Long enough ago for the arr to have listed it.
 const FAILED: Planted = Planted {
     state: State::Failed,
+    age: 3600,
     ..FINISHED
 };
 
@@ -762,10 +764,13 @@ fn a_download_that_fails_for_good_ends_in_the_blocklist() {
     let (rig, _peer, mut radarr) = with_friend("imports-fails", &settings, FileFault::Status(404));
     let id = radarr.grab(&found(&radarr));
     rig.arr.add_history("grabbed", &id, &[]);
+    let refused = "told that a download failed; it is blocklisted";
     eventually("the blocklist", SOON, || {
-        // It may be told through the queue or through the history, whichever it finds.
-        (rig.arr.state().blocklist == [id.clone()]).then_some(())
+        rig.arr.poll();
+        rig.jackdaw.log().contains(refused).then_some(())
     });
+    assert_eq!(rig.arr.state().blocklist, std::slice::from_ref(&id));
+    assert!(radarr.find(&id).is_none());
 }
 
 /// Keeps the history being polled, as a clock for what must not happen.
@@ -773,6 +778,21 @@ const FINISHED_TOO: Planted = Planted {
     number: 9,
     ..FINISHED
 };
+
+#[test]
+fn a_failed_grab_that_the_arr_has_not_listed_yet_waits_for_its_queue() {
+    let fresh = Planted { age: 0, ..FAILED };
+    let rig = starting("imports-failed-fresh", OFTEN, &[fresh]);
+    rig.arr.add_history("grabbed", &fresh.id(), &[]);
+    rig.ready();
+    let asked = rig.arr.calls("GET", "/queue").len();
+    rig.wait_for_calls("GET", "/queue", asked + 3);
+    assert_eq!(rig.row(fresh), Some(("failed".into(), false)));
+    rig.arr.poll();
+    rig.wait_for_row(fresh, None);
+    assert_eq!(rig.arr.state().blocklist, [fresh.id()]);
+    assert_eq!(rig.arr.calls("POST", "/history").len(), 0);
+}
 
 #[test]
 fn a_failure_that_the_arr_knows_is_not_told_again() {

@@ -504,9 +504,10 @@ impl Downloads {
         self.engine.revision.load(Relaxed)
     }
 
-    /// Finished grabs of a login that its arr has not taken yet, oldest first. Live fields are 0.
-    pub fn awaiting_import(&self, arr: &str) -> Result<Vec<Grab>, StoreError> {
-        self.engine.store.completed_grabs(arr)
+    /// Finished grabs of a login that its arr has not taken yet: the newest, `limit` at most. Live
+    /// fields are 0.
+    pub fn awaiting_import(&self, arr: &str, limit: u32) -> Result<Vec<Grab>, StoreError> {
+        self.engine.store.completed_grabs(arr, limit)
     }
 
     /// Where the finished file of a grab lies, or lay; `None` as long as it has no name.

@@ -59,6 +59,10 @@ const CLOCK_SLACK: u64 = 60 * 60;
 /// show it a minute late.
 const UNSEEN_FOR: Duration = Duration::from_secs(10 * 60);
 
+/// Finished grabs of one arr that are followed at once, the newest ones: about 1 KiB each. With more
+/// than these the arr takes nothing at all, and older ones come up again once it does.
+const MAX_OPEN: u32 = 1000;
+
 /// Histories of single downloads that are asked for in one look at the queue.
 const MAX_LOOKUPS: usize = 20;
 
@@ -276,7 +280,7 @@ impl ImportTracker {
 
     /// Grabs of an arr that wait for its import, and failures that it has not been told of.
     fn look_up(&self, arr: &str) -> Result<(Vec<Grab>, Vec<Grab>), crate::store::StoreError> {
-        let open = self.downloads.awaiting_import(arr)?;
+        let open = self.downloads.awaiting_import(arr, MAX_OPEN)?;
         let failed = match self.settings.report_failures {
             true => self.downloads.unreported_failures(arr)?,
             false => Vec::new(),
@@ -316,7 +320,7 @@ impl ImportTracker {
             }
         }
         if !failed.is_empty() && work.reports.is_due(now) {
-            let result = report::report(&work.arr, &self.downloads, failed);
+            let result = report::report(&work.arr, &self.downloads, failed, now_unix());
             enter(&mut work.reports, result, end(), tick, tick);
         }
         let turns = [&work.history, &work.queue, &work.reports];

@@ -14,8 +14,22 @@ use crate::arr::client::ArrClient;
 use crate::arr::error::ArrError;
 use crate::downloads::{Downloads, Grab};
 
+/// Failures told in one round: each is up to four requests, and other arrs wait meanwhile.
+const MAX_REPORTS: usize = 50;
+
+/// How long an arr may take to list what it has just grabbed: it writes its history after we have
+/// accepted, and looks at its client every minute. Told through its queue, a failure is also
+/// removed here; so the queue is waited for.
+const LISTED_AFTER: u64 = 120;
+
 /// Tells of all of these. An error leaves the rest for another time.
-pub fn report(arr: &ArrClient, downloads: &Downloads, failed: &[Grab]) -> Result<(), ArrError> {
+pub fn report(
+    arr: &ArrClient,
+    downloads: &Downloads,
+    failed: &[Grab],
+    now_unix: u64,
+) -> Result<(), ArrError> {
+    let failed = &failed[..failed.len().min(MAX_REPORTS)];
     let mut queued = HashMap::new();
     ask::queue(arr, &mut |item| {
         if let Some(id) = item.id
@@ -27,7 +41,11 @@ pub fn report(arr: &ArrClient, downloads: &Downloads, failed: &[Grab]) -> Result
     })?;
     let mut first_error = None;
     for grab in failed {
-        match tell(arr, grab, queued.get(&grab.infohash).copied()) {
+        let queued = queued.get(&grab.infohash).copied();
+        if queued.is_none() && now_unix.saturating_sub(grab.added_at) < LISTED_AFTER {
+            continue;
+        }
+        match tell(arr, grab, queued) {
             Ok(outcome) => {
                 log::info!(
                     "{}: {outcome}: \"{}\" (grab {})",
