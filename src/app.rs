@@ -29,6 +29,7 @@ use crate::peer::client::PeerClient;
 use crate::peer::uploads::Uploads;
 use crate::routes::ROUTES;
 use crate::scheduler::{Job, Lane, Scheduler};
+use crate::status::ArrReports;
 use crate::store::Store;
 
 /// Held while a jackdaw uses the data folder: two of them on one database would each resume the
@@ -58,8 +59,8 @@ pub struct Services {
     pub imports: Option<Arc<ImportTracker>>,
     /// Sessions and limits of the qBittorrent face.
     pub qbittorrent: crate::qbittorrent::Face,
-    /// Keeps us registered in the arrs.
-    pub registrar: Arc<Registrar>,
+    /// Parts that have something to say about the arrs in `GET /status`.
+    pub arr_reports: Vec<Arc<dyn ArrReports>>,
     /// When we started.
     pub started: Instant,
 }
@@ -125,6 +126,12 @@ impl App {
             Arc::new(ImportTracker::new(settings, &arrs, Arc::clone(downloads)))
         });
         let registrar = Arc::new(Registrar::new(&config, Arc::clone(&store), &arrs));
+        let mut arr_reports = vec![Arc::clone(&registrar) as Arc<dyn ArrReports>];
+        arr_reports.extend(
+            imports
+                .clone()
+                .map(|imports| imports as Arc<dyn ArrReports>),
+        );
         let services = Arc::new(Services {
             config: Arc::clone(&config),
             store,
@@ -135,10 +142,10 @@ impl App {
             downloads,
             imports,
             qbittorrent: crate::qbittorrent::Face::new(),
-            registrar,
+            arr_reports,
             started: Instant::now(),
         });
-        let scheduler = Scheduler::start(jobs(&services))
+        let scheduler = Scheduler::start(jobs(&services, registrar))
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         if let Some(imports) = &services.imports {
             imports.set_waker(scheduler.waker());
@@ -265,9 +272,8 @@ fn sources(config: &Config, arrs: &[Arc<ArrClient>]) -> Vec<Arc<dyn Source>> {
     folders.chain(libraries).collect()
 }
 
-fn jobs(services: &Arc<Services>) -> Vec<Job> {
+fn jobs(services: &Arc<Services>, registrar: Arc<Registrar>) -> Vec<Job> {
     let mut jobs = Vec::new();
-    let registrar = Arc::clone(&services.registrar);
     jobs.push(Job {
         name: "registration",
         lane: Lane::Arrs,

@@ -4,9 +4,9 @@
 
 use crate::app::Services;
 use crate::http::{Access, Method, Route, Weight};
-use crate::{arr, peer, qbittorrent, torznab};
+use crate::{arr, peer, qbittorrent, status, torznab};
 
-use Access::{Hook, Open, Peer, Qbittorrent, Torznab};
+use Access::{Hook, Open, Owner, Peer, Qbittorrent, Torznab};
 use Weight::{Long, Short};
 
 const GET: &[Method] = &[Method::Get];
@@ -18,6 +18,9 @@ const ANY: &[Method] = &[];
 pub const ROUTES: &[Route<Services>] = &[
     // For everybody.
     Route { methods: GET, pattern: "/ping", access: Open, weight: Short, handler: peer::serve::ping },
+
+    // For the owner.
+    Route { methods: GET, pattern: "/status", access: Owner, weight: Short, handler: status::handle },
 
     // For friends.
     Route { methods: GET, pattern: "/handshake", access: Peer, weight: Short, handler: peer::serve::handshake },

@@ -677,6 +677,9 @@ fn what_the_arr_refuses_is_told_in_its_own_words_once() {
     rig.wait_for_log(&format!(
         "radarr \"{RADARR}\" does not import \"{TITLE}\" (grab 1): {FILE}: {refusal}"
     ));
+    let status = rig.jackdaw.get("/status");
+    assert_eq!(status.status, 200);
+    assert!(status.text().contains(refusal), "{}", status.text());
     let pages = rig.arr.calls("GET", "/queue").len();
     rig.wait_for_calls("GET", "/queue", pages + 3);
     assert_eq!(rig.logged(refusal), 1, "once, not each time");

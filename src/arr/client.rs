@@ -147,35 +147,83 @@ impl ArrClient {
     /// `GET` of a list of any length: the raw text of each element goes to `each`, one at a time.
     /// An error half-way means that the rest was not seen.
     pub fn each(&self, path: &str, each: &mut dyn FnMut(&str)) -> Result<(), ArrError> {
-        self.each_at(path, json::Place::TopLevel, each).map(drop)
+        self.each_while(path, &mut |item| {
+            each(item);
+            true
+        })
     }
 
-    /// As [`ArrClient::each`], for a list anywhere in the answer: `records` of a page. Gives the
-    /// number of elements, those that were too large to be read included.
-    pub fn each_at(
+    /// As [`ArrClient::each`]; the rest is left unread once `each` says false.
+    pub fn each_while(
+        &self,
+        path: &str,
+        each: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<(), ArrError> {
+        self.read_list(path, json::Place::TopLevel, each).map(drop)
+    }
+
+    /// As [`ArrClient::each`], for the list under this key of the answer: `records` of a page.
+    /// Gives the number of its elements, those that were left out included.
+    pub fn each_under(
+        &self,
+        path: &str,
+        key: &str,
+        each: &mut dyn FnMut(&str),
+    ) -> Result<u64, ArrError> {
+        self.read_list(path, json::Place::Key(key), &mut |item| {
+            each(item);
+            true
+        })
+    }
+
+    fn read_list(
         &self,
         path: &str,
         place: json::Place<'_>,
-        each: &mut dyn FnMut(&str),
+        each: &mut dyn FnMut(&str) -> bool,
     ) -> Result<u64, ArrError> {
         let what = self.what("GET", path);
         let response = self.check(self.send("GET", path, None, &what)?, &what)?;
-        let reader = response
-            .into_body()
-            .into_with_config()
-            .limit(MAX_LIST)
-            .reader();
-        json::read_items(reader, place, MAX_LIST, |item| {
-            each(item);
-            Ok::<(), JsonError>(())
-        })
-        .map(|count| count.given + count.skipped)
-        .map_err(|error| match error {
-            JsonError::Io(error) => {
-                ArrError::Unreachable(format!("{what}: the answer broke off: {error}"))
+        let mut reader = FirstByte {
+            inner: response
+                .into_body()
+                .into_with_config()
+                .limit(MAX_LIST)
+                .reader(),
+            first: None,
+        };
+        let mut seen = 0;
+        let result = json::read_items(&mut reader, place, MAX_LIST, |item| {
+            seen += 1;
+            match each(item) {
+                true => Ok(()),
+                false => Err(Stop::Enough),
             }
-            error => ArrError::Protocol(format!("{what}: {error}")),
-        })
+        });
+        match result {
+            Ok(count) => {
+                if count.skipped > 0 {
+                    log::warn!(
+                        "{what}: left out {} of {} entries: longer than {} bytes, or not UTF-8",
+                        count.skipped,
+                        count.given + count.skipped,
+                        json::MAX_ITEM
+                    );
+                }
+                Ok(count.given + count.skipped)
+            }
+            Err(Stop::Enough) => Ok(seen),
+            Err(Stop::Failed(JsonError::Io(error))) => Err(ArrError::Unreachable(format!(
+                "{what}: the answer broke off: {error}"
+            ))),
+            Err(Stop::Failed(error)) => {
+                let page = match reader.first {
+                    Some(b'<') => looks_like_html("<"),
+                    _ => "",
+                };
+                Err(ArrError::Protocol(format!("{what}: {error}{page}")))
+            }
+        }
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, ArrError> {
@@ -240,10 +288,6 @@ impl ArrClient {
     ) -> Result<http::Response<ureq::Body>, ArrError> {
         let status = response.status().as_u16();
         match status {
-            // The API answers in JSON only: a page is somebody else's.
-            200..=299 if is_page(&response) => {
-                return Err(ArrError::Protocol(format!("{what}{WEB_PAGE}")));
-            }
             200..=299 => return Ok(response),
             300..=399 => {
                 let to = response
@@ -290,6 +334,37 @@ impl ArrClient {
     fn what(&self, method: &str, path: &str) -> String {
         let path = path.split('?').next().unwrap_or(path);
         format!("{}: {method} {}/api/v3{path}", self.name(), self.server.url)
+    }
+}
+
+/// Why the reading of a list ended early.
+enum Stop {
+    Enough,
+    Failed(JsonError),
+}
+
+impl From<JsonError> for Stop {
+    fn from(error: JsonError) -> Stop {
+        Stop::Failed(error)
+    }
+}
+
+/// Remembers how an answer begins, to tell a web page from broken JSON.
+struct FirstByte<R> {
+    inner: R,
+    first: Option<u8>,
+}
+
+impl<R: Read> Read for FirstByte<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if self.first.is_none() {
+            self.first = buffer[..read]
+                .iter()
+                .copied()
+                .find(|byte| !byte.is_ascii_whitespace());
+        }
+        Ok(read)
     }
 }
 
@@ -358,17 +433,9 @@ fn validation(item: &Value) -> Validation {
     }
 }
 
-const WEB_PAGE: &str = "; a web page came instead: is a proxy with a login before it?";
-
-fn is_page(response: &http::Response<ureq::Body>) -> bool {
-    let kind = response.headers().get("content-type");
-    kind.and_then(|kind| kind.to_str().ok())
-        .is_some_and(|kind| kind.trim_start().starts_with("text/html"))
-}
-
 fn looks_like_html(text: &str) -> &'static str {
     if text.trim_start().starts_with('<') {
-        WEB_PAGE
+        "; a web page came instead: is a proxy with a login before it?"
     } else {
         ""
     }

@@ -127,7 +127,7 @@ impl Engine {
         let unix = now_unix();
         let policy = worker::policy(self);
         let mut slots = Slots {
-            max: self.settings.max_concurrent.max(1),
+            max: self.settings.max_concurrent,
             ..Slots::default()
         };
         let mut budget = Budget {

@@ -12,7 +12,7 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ureq::http::header;
 
@@ -170,6 +170,16 @@ impl PeerClient {
 
     /// `GET /handshake` with the version check (>= 0.1.0). `timeout` is for the whole call.
     pub fn handshake(&self, timeout: Duration) -> Result<Handshake, PeerError> {
+        self.handshake_and_date(timeout)
+            .map(|(handshake, _)| handshake)
+    }
+
+    /// As [`PeerClient::handshake`], with the time of day that the friend's answer was given at
+    /// its clock, if it says so (`Date`, in whole seconds).
+    pub fn handshake_and_date(
+        &self,
+        timeout: Duration,
+    ) -> Result<(Handshake, Option<SystemTime>), PeerError> {
         let call = self.call("/handshake");
         let mut answer = match call.get(Load::Call(timeout), &never(), timeout, &[]) {
             Err(PeerError::Status {
@@ -181,6 +191,8 @@ impl PeerClient {
             }
             other => other?,
         };
+        let date = text_header(answer.headers(), header::DATE)
+            .and_then(|date| httpdate::parse_http_date(&date).ok());
         let text = call.small_json(answer.body_mut(), MAX_HANDSHAKE)?;
         let mut name = None;
         let mut version = None;
@@ -211,11 +223,12 @@ impl PeerClient {
                 call.what
             )));
         }
-        Ok(Handshake {
+        let handshake = Handshake {
             name: name.unwrap_or_else(|| self.config.name.clone()),
             version,
             capabilities,
-        })
+        };
+        Ok((handshake, date))
     }
 
     /// `GET /peer/search`, item by item into `sink`, filtered defensively (only items that really

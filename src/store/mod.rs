@@ -9,6 +9,7 @@
 mod generations;
 mod grab_edits;
 mod grabs;
+mod inspect;
 mod keys;
 pub mod labels;
 pub mod origins;
@@ -18,6 +19,7 @@ pub mod shared;
 
 pub use grab_edits::QueueEdge;
 pub use grabs::{Added, Change, NewRow};
+pub use inspect::Schema;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,6 @@ use crate::arr::client::ArrClient;
 use crate::arr::error::ArrError;
 use crate::clock::iso8601;
 use crate::config::ServerType;
-use crate::json::Place;
 use crate::torrent::stub::Infohash;
 use miniserde::json::{Object, Value};
 
@@ -90,7 +89,7 @@ pub fn fail_grabbed(arr: &ArrClient, id: u64) -> Result<(), ArrError> {
 fn pages(arr: &ArrClient, path: &str, each: &mut dyn FnMut(&str)) -> Result<(), ArrError> {
     for page in 1..=MAX_PAGES {
         let path = format!("{path}&page={page}&pageSize={PAGE_SIZE}");
-        if arr.each_at(&path, Place::Key("records"), each)? < PAGE_SIZE {
+        if arr.each_under(&path, "records", each)? < PAGE_SIZE {
             return Ok(());
         }
     }

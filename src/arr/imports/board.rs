@@ -12,25 +12,34 @@ use crate::torrent::stub::Infohash;
 /// ones tell what is wrong. Each has at most 20 KiB of messages, usually 200 bytes.
 pub const MAX_NOTES: usize = 100;
 
+/// What an arr says of one download.
+#[derive(Debug)]
+struct Note {
+    title: String,
+    messages: Vec<String>,
+}
+
 /// One arr's board.
 #[derive(Debug, Default)]
 pub struct Board {
-    notes: HashMap<Infohash, Vec<String>>,
+    notes: HashMap<Infohash, Note>,
     trouble: Option<String>,
 }
 
 impl Board {
     /// Remembers what the arr says of a download; nothing takes a note away. True if it is news.
-    pub fn note(&mut self, infohash: Infohash, messages: Vec<String>) -> bool {
+    pub fn note(&mut self, infohash: Infohash, title: &str, messages: Vec<String>) -> bool {
         if messages.is_empty() {
             return self.notes.remove(&infohash).is_some();
         }
-        if self.notes.get(&infohash) == Some(&messages)
+        let known = self.notes.get(&infohash);
+        if known.is_some_and(|note| note.messages == messages)
             || (self.notes.len() >= MAX_NOTES && !self.notes.contains_key(&infohash))
         {
             return false;
         }
-        self.notes.insert(infohash, messages);
+        let title = title.to_owned();
+        self.notes.insert(infohash, Note { title, messages });
         true
     }
 
@@ -41,7 +50,17 @@ impl Board {
 
     /// What the arr says of a download.
     pub fn messages(&self, infohash: &Infohash) -> Option<Vec<String>> {
-        self.notes.get(infohash).cloned()
+        self.notes.get(infohash).map(|note| note.messages.clone())
+    }
+
+    /// Titles and messages of all, by title.
+    pub fn refused(&self) -> Vec<(String, Vec<String>)> {
+        let all = self.notes.values();
+        let mut all: Vec<_> = all
+            .map(|note| (note.title.clone(), note.messages.clone()))
+            .collect();
+        all.sort();
+        all
     }
 
     /// Remembers why the arr cannot be asked; `None`: it can. True if that is news.
@@ -74,12 +93,15 @@ mod tests {
     #[test]
     fn only_news_are_news() {
         let mut board = Board::default();
-        assert!(!board.note(hash(1), Vec::new()));
-        assert!(board.note(hash(1), said("a")));
-        assert!(!board.note(hash(1), said("a")));
-        assert!(board.note(hash(1), said("b")));
+        assert!(!board.note(hash(1), "t", Vec::new()));
+        assert!(board.note(hash(1), "t", said("a")));
+        assert!(!board.note(hash(1), "t", said("a")));
+        assert!(board.note(hash(1), "t", said("b")));
         assert_eq!(board.messages(&hash(1)), Some(said("b")));
-        assert!(board.note(hash(1), Vec::new()));
+        assert!(board.note(hash(2), "a", said("c")));
+        let all = [("a".to_owned(), said("c")), ("t".to_owned(), said("b"))];
+        assert_eq!(board.refused(), all);
+        assert!(board.note(hash(1), "t", Vec::new()));
         assert_eq!(board.messages(&hash(1)), None);
         assert!(board.set_trouble(Some("down".into())));
         assert!(!board.set_trouble(Some("down".into())));
@@ -91,16 +113,16 @@ mod tests {
     fn notes_are_bounded_and_forgotten() {
         let mut board = Board::default();
         for n in 0..MAX_NOTES {
-            assert!(board.note(hash(n), said("x")));
+            assert!(board.note(hash(n), "t", said("x")));
         }
-        assert!(!board.note(hash(MAX_NOTES), said("x")));
+        assert!(!board.note(hash(MAX_NOTES), "t", said("x")));
         assert!(
-            board.note(hash(0), said("y")),
+            board.note(hash(0), "t", said("y")),
             "known ones can still change"
         );
         board.keep(|infohash| *infohash == hash(3));
         assert_eq!(board.messages(&hash(4)), None);
         assert_eq!(board.messages(&hash(3)), Some(said("x")));
-        assert!(board.note(hash(MAX_NOTES), said("x")));
+        assert!(board.note(hash(MAX_NOTES), "t", said("x")));
     }
 }

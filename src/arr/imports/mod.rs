@@ -69,6 +69,17 @@ const MAX_LOOKUPS: usize = 20;
 /// Longest time between two such questions about one download.
 const LONGEST_LOOKUP: Duration = Duration::from_secs(60 * 60);
 
+/// How it stands with imports at one arr, for `jackdaw status`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Title of the `[server]`.
+    pub server: String,
+    /// Why it cannot be asked about imports or told of failures at the moment.
+    pub trouble: Option<String>,
+    /// Finished downloads that it does not import: title, and its own words.
+    pub refused: Vec<(String, Vec<String>)>,
+}
+
 /// A file that has landed, by the arr's history.
 struct Landed {
     /// Where, as the arr sees it.
@@ -183,10 +194,17 @@ impl ImportTracker {
         lock(&self.window(arr)?.board).messages(infohash)
     }
 
-    /// Why this arr cannot be asked about imports or told of failures at the moment.
-    pub fn trouble(&self, arr: &str) -> Option<String> {
-        let board = lock(&self.window(arr)?.board);
-        board.trouble().map(str::to_owned)
+    /// How it stands with every destination. Never waits for the network.
+    pub fn standings(&self) -> Vec<Standing> {
+        let all = self.windows.iter().map(|window| {
+            let board = lock(&window.board);
+            Standing {
+                server: window.title.clone(),
+                trouble: board.trouble().map(str::to_owned),
+                refused: board.refused(),
+            }
+        });
+        all.collect()
     }
 
     /// A webhook says that this arr has imported something: its history is asked now.
@@ -302,14 +320,14 @@ impl ImportTracker {
         let (tick, patience) = (self.tick(), self.patience());
         let interval = self.settings.import_poll_interval;
         let mut next = now + tick;
+        let is_any_old = open.iter().any(|grab| age(grab) >= patience);
         if !open.is_empty() {
             if work.history.is_due(now) {
                 let result = self.read_history(work, open, now);
                 enter(&mut work.history, result, end(), interval, interval);
             }
-            let is_old = |grab: &Grab| age(grab) >= patience;
             let is_refused = window.is_refused.load(SeqCst);
-            if work.queue.is_due(now) && (is_refused || open.iter().any(is_old)) {
+            if work.queue.is_due(now) && (is_refused || is_any_old) {
                 window.is_refused.store(false, SeqCst);
                 let result = self.read_queue(work, window, open, now);
                 enter(&mut work.queue, result, end(), patience, interval);
@@ -323,8 +341,14 @@ impl ImportTracker {
             let result = report::report(&work.arr, &self.downloads, failed, now_unix());
             enter(&mut work.reports, result, end(), tick, tick);
         }
-        let turns = [&work.history, &work.queue, &work.reports];
-        let trouble = turns.into_iter().find_map(Turn::trouble).map(str::to_owned);
+        // Of questions that are still to be asked.
+        let turns = [
+            (!open.is_empty(), &work.history),
+            (is_any_old, &work.queue),
+            (!failed.is_empty(), &work.reports),
+        ];
+        let mut troubles = turns.into_iter().filter(|(is_open, _)| *is_open);
+        let trouble = troubles.find_map(|(_, turn)| turn.trouble().map(str::to_owned));
         if lock(&window.board).set_trouble(trouble.clone()) {
             match trouble {
                 Some(error) => log::warn!(
@@ -388,11 +412,10 @@ impl ImportTracker {
             }
             let is_due = work.lookups.get(&grab.id).is_none_or(|at| at.due <= now);
             // One that has just been completed, the arr may not have listed yet.
-            if !is_due || age(grab) < patience || work.landed.contains_key(&grab.id) {
+            let is_young = age(grab) < patience;
+            let is_known = work.landed.contains_key(&grab.id);
+            if !is_due || is_young || is_known || lookups == MAX_LOOKUPS {
                 continue;
-            }
-            if lookups == MAX_LOOKUPS {
-                break;
             }
             lookups += 1;
             match look_up_one(work, grab, now) {
@@ -518,7 +541,7 @@ fn look_up_one(work: &mut Work, grab: &Grab, now: Instant) -> Result<Option<Stri
 /// Puts an arr's words on the board; logs them when they are news.
 fn note(window: &Window, grab: &Grab, messages: Vec<String>) {
     let text = messages.join("; ");
-    if lock(&window.board).note(grab.infohash, messages) {
+    if lock(&window.board).note(grab.infohash, &grab.title, messages) {
         match text.is_empty() {
             true => log::info!("{}: no more objections to \"{}\"", window.name, grab.title),
             false => log::warn!(

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::app::Services;
-use crate::arr::registration::Registrar;
 use crate::catalogue::Catalogue;
 use crate::config::ServerType;
 use crate::config::{
@@ -135,7 +134,6 @@ impl Rig {
         });
         let mut face = Face::new();
         face.wait = |_| {};
-        let registrar = Registrar::new(&config, Arc::clone(&store), &[]);
         let services = Services {
             config: Arc::new(config),
             keys: Keys::with_owner(Secret::new(OWNER_KEY), Arc::clone(&store)),
@@ -146,7 +144,7 @@ impl Rig {
             downloads,
             imports: None,
             qbittorrent: face,
-            registrar: Arc::new(registrar),
+            arr_reports: Vec::new(),
             started: Instant::now(),
         };
         Rig { services, dir }
