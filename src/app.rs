@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Mode, flock};
 
 use crate::arr::client::ArrClient;
+use crate::arr::imports::ImportTracker;
 use crate::arr::library::ArrSource;
 use crate::arr::registration::Registrar;
 use crate::catalogue::Catalogue;
@@ -55,6 +56,8 @@ pub struct Services {
     pub catalogue: Arc<Catalogue>,
     /// `None` without `[downloads]`.
     pub downloads: Option<Arc<Downloads>>,
+    /// What became of finished and failed grabs; `None` without `[downloads]`.
+    pub imports: Option<Arc<ImportTracker>>,
     /// Sessions and limits of the qBittorrent face.
     pub qbittorrent: crate::qbittorrent::Face,
     /// Parts that have something to say about the arrs in `GET /status`.
@@ -119,7 +122,17 @@ impl App {
             config.sharing.rate.base,
             config.sharing.rate_per_peer.base,
         ));
+        let imports = downloads.as_ref().map(|downloads| {
+            let settings = downloads.settings();
+            Arc::new(ImportTracker::new(settings, &arrs, Arc::clone(downloads)))
+        });
         let registrar = Arc::new(Registrar::new(&config, Arc::clone(&store), &arrs));
+        let mut arr_reports = vec![Arc::clone(&registrar) as Arc<dyn ArrReports>];
+        arr_reports.extend(
+            imports
+                .clone()
+                .map(|imports| imports as Arc<dyn ArrReports>),
+        );
         let services = Arc::new(Services {
             config: Arc::clone(&config),
             store,
@@ -128,12 +141,16 @@ impl App {
             uploads,
             catalogue,
             downloads,
+            imports,
             qbittorrent: crate::qbittorrent::Face::new(),
-            arr_reports: vec![Arc::clone(&registrar) as Arc<dyn ArrReports>],
+            arr_reports,
             started: Instant::now(),
         });
         let scheduler = Scheduler::start(jobs(&services, registrar))
             .map_err(|error| format!("cannot start a thread: {error}"))?;
+        if let Some(imports) = &services.imports {
+            imports.set_waker(scheduler.waker());
+        }
         let settings = http::Settings {
             listen: config.listen.clone(),
             path_prefix: config.path_prefix.clone(),
@@ -259,10 +276,9 @@ fn sources(config: &Config, arrs: &[Arc<ArrClient>]) -> Vec<Arc<dyn Source>> {
 
 fn jobs(services: &Arc<Services>, registrar: Arc<Registrar>) -> Vec<Job> {
     let mut jobs = Vec::new();
-    // Before the refresh, which may wait for a slow friend.
     jobs.push(Job {
         name: "registration",
-        lane: Lane::Slow,
+        lane: Lane::Arrs,
         run: Box::new(move |now| registrar.run_due(now)),
     });
     let catalogue = Arc::clone(&services.catalogue);
@@ -272,6 +288,13 @@ fn jobs(services: &Arc<Services>, registrar: Arc<Registrar>) -> Vec<Job> {
         run: Box::new(move |_| catalogue.refresh_due()),
     });
     jobs.extend(rates_job(services));
+    if let Some(imports) = services.imports.clone() {
+        jobs.push(Job {
+            name: "import tracking",
+            lane: Lane::Arrs,
+            run: Box::new(move |now| imports.run_due(now)),
+        });
+    }
     jobs
 }
 

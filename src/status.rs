@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::app::Services;
 use crate::arr::client::app_name;
+use crate::arr::imports::{ImportTracker, Standing};
 use crate::arr::registration::{self, Registrar, Registration};
 use crate::catalogue::OriginState;
 use crate::clock::now_unix;
@@ -44,6 +45,22 @@ pub struct ArrReport {
 impl ArrReports for Registrar {
     fn reports(&self) -> Vec<ArrReport> {
         self.states().into_iter().map(report_of).collect()
+    }
+}
+
+impl ArrReports for ImportTracker {
+    fn reports(&self) -> Vec<ArrReport> {
+        let report = |found: Standing| ArrReport {
+            server: found.server,
+            is_registered: None,
+            notes: found.trouble.into_iter().collect(),
+            imports: found
+                .refused
+                .into_iter()
+                .map(|(title, messages)| ImportReport { title, messages })
+                .collect(),
+        };
+        self.standings().into_iter().map(report).collect()
     }
 }
 

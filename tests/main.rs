@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod faults;
 mod front_door;
+mod imports;
 mod kill;
 mod library;
 mod main_job;

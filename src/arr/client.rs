@@ -159,6 +159,29 @@ impl ArrClient {
         path: &str,
         each: &mut dyn FnMut(&str) -> bool,
     ) -> Result<(), ArrError> {
+        self.read_list(path, json::Place::TopLevel, each).map(drop)
+    }
+
+    /// As [`ArrClient::each`], for the list under this key of the answer: `records` of a page.
+    /// Gives the number of its elements, those that were left out included.
+    pub fn each_under(
+        &self,
+        path: &str,
+        key: &str,
+        each: &mut dyn FnMut(&str),
+    ) -> Result<u64, ArrError> {
+        self.read_list(path, json::Place::Key(key), &mut |item| {
+            each(item);
+            true
+        })
+    }
+
+    fn read_list(
+        &self,
+        path: &str,
+        place: json::Place<'_>,
+        each: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<u64, ArrError> {
         let what = self.what("GET", path);
         let response = self.check(self.send("GET", path, None, &what)?, &what)?;
         let mut reader = FirstByte {
@@ -169,27 +192,27 @@ impl ArrClient {
                 .reader(),
             first: None,
         };
-        let result =
-            json::read_items(
-                &mut reader,
-                json::Place::TopLevel,
-                MAX_LIST,
-                |item| match each(item) {
-                    true => Ok(()),
-                    false => Err(Stop::Enough),
-                },
-            );
-        match result {
-            Ok(count) if count.skipped > 0 => {
-                log::warn!(
-                    "{what}: left out {} of {} entries: longer than {} bytes, or not UTF-8",
-                    count.skipped,
-                    count.given + count.skipped,
-                    json::MAX_ITEM
-                );
-                Ok(())
+        let mut seen = 0;
+        let result = json::read_items(&mut reader, place, MAX_LIST, |item| {
+            seen += 1;
+            match each(item) {
+                true => Ok(()),
+                false => Err(Stop::Enough),
             }
-            Ok(_) | Err(Stop::Enough) => Ok(()),
+        });
+        match result {
+            Ok(count) => {
+                if count.skipped > 0 {
+                    log::warn!(
+                        "{what}: left out {} of {} entries: longer than {} bytes, or not UTF-8",
+                        count.skipped,
+                        count.given + count.skipped,
+                        json::MAX_ITEM
+                    );
+                }
+                Ok(count.given + count.skipped)
+            }
+            Err(Stop::Enough) => Ok(seen),
             Err(Stop::Failed(JsonError::Io(error))) => Err(ArrError::Unreachable(format!(
                 "{what}: the answer broke off: {error}"
             ))),

@@ -34,6 +34,7 @@ mod transfer;
 mod worker;
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
@@ -232,17 +233,29 @@ impl Downloads {
             self.engine.forget(grab.id);
             // A transfer that is still ending removes its part file once more.
             self.engine.layout.remove_part(grab.id, &grab.infohash);
+            // An arr moves the file away before it deletes the entry; whoever gives up a download
+            // that is complete deletes both.
+            let is_receipt = delete_files
+                && grab.state == State::Completed
+                && self.finished_file(&grab).is_some_and(|file| is_gone(&file));
             if delete_files && !grab.state.is_unfinished() {
                 self.engine
                     .layout
                     .remove_finished(&grab.folder, grab.filename.as_deref());
             }
-            log::info!(
-                "{}: \"{}\" deleted (grab {})",
-                grab.arr,
-                grab.title,
-                grab.id
-            );
+            let (arr, title, id) = (&grab.arr, &grab.title, grab.id);
+            match (grab.state, is_receipt) {
+                (_, true) => log::info!("imported by {arr}: \"{title}\" (grab {id})"),
+                (State::Imported, _) => {
+                    log::info!("{arr}: \"{title}\" deleted after its import (grab {id})");
+                }
+                (state, _) => {
+                    log::info!(
+                        "{arr}: \"{title}\" deleted while {} (grab {id})",
+                        state.word()
+                    );
+                }
+            }
         }
         self.changed();
         Ok(())
@@ -491,6 +504,28 @@ impl Downloads {
         self.engine.revision.load(Relaxed)
     }
 
+    /// Finished grabs of a login that its arr has not taken yet: the newest, `limit` at most. Live
+    /// fields are 0.
+    pub fn awaiting_import(&self, arr: &str, limit: u32) -> Result<Vec<Grab>, StoreError> {
+        self.engine.store.completed_grabs(arr, limit)
+    }
+
+    /// Where the finished file of a grab lies, or lay; `None` as long as it has no name.
+    pub fn finished_file(&self, grab: &Grab) -> Option<PathBuf> {
+        let filename = grab.filename.as_deref()?;
+        Some(self.engine.layout.finished(&grab.folder, filename))
+    }
+
+    /// Removes the finished file of a completed or imported grab, and its folder if it is empty
+    /// then. The grab stays. The caller has made sure that the arr has the file.
+    pub fn unlink_finished(&self, grab: &Grab) {
+        if !grab.state.is_unfinished() {
+            self.engine
+                .layout
+                .remove_finished(&grab.folder, grab.filename.as_deref());
+        }
+    }
+
     /// Remembers that the arr has taken the file of a completed grab. False: there is no such grab.
     pub fn mark_imported(&self, scope: &Scope, infohash: &Infohash) -> Result<bool, StoreError> {
         let Some(grab) = self.engine.store.grab(scope, infohash)? else {
@@ -589,6 +624,11 @@ impl Drop for Downloads {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn is_gone(file: &Path) -> bool {
+    matches!(std::fs::symlink_metadata(file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn ids(grabs: &[Grab]) -> Vec<i64> {

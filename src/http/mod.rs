@@ -6,6 +6,7 @@
 //! front) and [`crate::front`] (everything that strangers can reach). Values and decisions
 //! (`request`, `form`, `router`, `ranges`, `conditional`) are pure.
 
+pub mod base64;
 pub mod conditional;
 pub mod file;
 pub mod form;

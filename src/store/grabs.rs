@@ -112,6 +112,17 @@ impl Store {
         })
     }
 
+    /// Finished grabs of a login that its arr has not taken yet: the newest, `limit` at most.
+    pub fn completed_grabs(&self, arr: &str, limit: u32) -> Result<Vec<Grab>, StoreError> {
+        self.read(|db| {
+            select(
+                db,
+                "arr = ? AND state = 'completed' ORDER BY id DESC LIMIT ?",
+                vec![Value::from(arr.to_owned()), Value::from(i64::from(limit))],
+            )
+        })
+    }
+
     /// The torrent of a grab, as it was added.
     pub fn grab_stub(
         &self,

@@ -142,6 +142,7 @@ impl Rig {
             uploads: Arc::new(Uploads::new(8, 0, 0)),
             catalogue,
             downloads,
+            imports: None,
             qbittorrent: face,
             arr_reports: Vec::new(),
             started: Instant::now(),
