@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, Mode, flock};
 
 use crate::arr::client::ArrClient;
 use crate::arr::library::ArrSource;
+use crate::arr::registration::Registrar;
 use crate::catalogue::Catalogue;
 use crate::clock::{Zone, now_unix};
 use crate::config::Config;
@@ -27,6 +28,7 @@ use crate::peer::client::PeerClient;
 use crate::peer::uploads::Uploads;
 use crate::routes::ROUTES;
 use crate::scheduler::{Job, Lane, Scheduler};
+use crate::status::ArrReports;
 use crate::store::Store;
 
 /// Held while a jackdaw uses the data folder: two of them on one database would each resume the
@@ -54,6 +56,8 @@ pub struct Services {
     pub downloads: Option<Arc<Downloads>>,
     /// Sessions and limits of the qBittorrent face.
     pub qbittorrent: crate::qbittorrent::Face,
+    /// Parts that have something to say about the arrs in `GET /status`.
+    pub arr_reports: Vec<Arc<dyn ArrReports>>,
     /// When we started.
     pub started: Instant,
 }
@@ -114,6 +118,7 @@ impl App {
             config.sharing.rate.base,
             config.sharing.rate_per_peer.base,
         ));
+        let registrar = Arc::new(Registrar::new(&config, Arc::clone(&store), &arrs));
         let services = Arc::new(Services {
             config: Arc::clone(&config),
             store,
@@ -123,9 +128,10 @@ impl App {
             catalogue,
             downloads,
             qbittorrent: crate::qbittorrent::Face::new(),
+            arr_reports: vec![Arc::clone(&registrar) as Arc<dyn ArrReports>],
             started: Instant::now(),
         });
-        let scheduler = Scheduler::start(jobs(&services))
+        let scheduler = Scheduler::start(jobs(&services, registrar))
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         let settings = http::Settings {
             listen: config.listen.clone(),
@@ -249,8 +255,14 @@ fn sources(config: &Config, arrs: &[Arc<ArrClient>]) -> Vec<Arc<dyn Source>> {
     folders.chain(libraries).collect()
 }
 
-fn jobs(services: &Arc<Services>) -> Vec<Job> {
+fn jobs(services: &Arc<Services>, registrar: Arc<Registrar>) -> Vec<Job> {
     let mut jobs = Vec::new();
+    // Before the refresh, which may wait for a slow friend.
+    jobs.push(Job {
+        name: "registration",
+        lane: Lane::Slow,
+        run: Box::new(move |now| registrar.run_due(now)),
+    });
     let catalogue = Arc::clone(&services.catalogue);
     jobs.push(Job {
         name: "catalogue refresh",

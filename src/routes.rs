@@ -4,9 +4,9 @@
 
 use crate::app::Services;
 use crate::http::{Access, Method, Route, Weight};
-use crate::{peer, qbittorrent, torznab};
+use crate::{peer, qbittorrent, status, torznab};
 
-use Access::{Open, Peer, Qbittorrent, Torznab};
+use Access::{Open, Owner, Peer, Qbittorrent, Torznab};
 use Weight::{Long, Short};
 
 const GET: &[Method] = &[Method::Get];
@@ -17,6 +17,9 @@ const ANY: &[Method] = &[];
 pub const ROUTES: &[Route<Services>] = &[
     // For everybody.
     Route { methods: GET, pattern: "/ping", access: Open, weight: Short, handler: peer::serve::ping },
+
+    // For the owner.
+    Route { methods: GET, pattern: "/status", access: Owner, weight: Short, handler: status::handle },
 
     // For friends.
     Route { methods: GET, pattern: "/handshake", access: Peer, weight: Short, handler: peer::serve::handshake },

@@ -9,7 +9,7 @@ use crate::support::arr::{Arr, Kind, Status};
 use crate::support::content::Content;
 use crate::support::peer::{FakePeer, FileFault, Offer, PEER_KEY};
 use crate::support::process::{Config, Jackdaw, KEY};
-use crate::support::{Home, SOON, eventually};
+use crate::support::{Home, SOON, eventually, files_of_grabs};
 
 const GRABS: u64 = 12;
 const FAULTS: usize = 30;
@@ -139,8 +139,7 @@ fn chaos_never_leaves_a_wrong_file() {
     for id in &ids {
         radarr.delete(id);
     }
-    let completed = consumer.config().completed();
-    let left: Vec<_> = walk(&completed);
+    let left = files_of_grabs(&consumer.config().completed());
     assert!(left.is_empty(), "orphaned: {left:?}");
     // Nothing of twelve downloads and thirty faults stays in the process.
     eventually(
@@ -149,15 +148,4 @@ fn chaos_never_leaves_a_wrong_file() {
         || (consumer.threads() < 32 && consumer.descriptors() < 64).then_some(()),
     );
     consumer.assert_alive();
-}
-
-fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        match entry.file_type().unwrap().is_dir() {
-            true => found.extend(walk(&entry.path())),
-            false => found.push(entry.path()),
-        }
-    }
-    found
 }

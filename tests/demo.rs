@@ -1,10 +1,10 @@
 //! `jackdaw demo`, the README's first command.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use crate::support::Home;
 use crate::support::content::Content;
-use crate::support::process::{BINARY, run_command};
+use crate::support::process::{BINARY, run_command, signal};
+use crate::support::{Home, SOON, eventually};
 
 #[test]
 fn a_shared_folder_arrives() {
@@ -38,4 +38,33 @@ fn a_folder_that_is_not_there_is_named() {
     let ended = run_command(command);
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert!(ended.stderr.contains("nowhere"), "{ended:?}");
+}
+
+#[test]
+fn an_interrupt_cleans_up() {
+    let home = Home::new("demo-interrupt");
+    let temporary = home.dir("tmp");
+    // Nothing that could be shared: it searches until it is interrupted.
+    home.dir("share");
+    let mut demo = Command::new(BINARY)
+        .args(["demo", "--share"])
+        .arg(home.join("share"))
+        .env("TMPDIR", &temporary)
+        .current_dir(home.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let configured = |name: &str| {
+        let mut homes = std::fs::read_dir(&temporary).unwrap().flatten();
+        homes.any(|entry| entry.path().join(name).exists())
+    };
+    eventually("the consumer to be started", SOON, || {
+        configured("consumer-data").then_some(())
+    });
+    signal(demo.id(), rustix::process::Signal::INT);
+    let status = eventually("the demo to end", SOON, || demo.try_wait().unwrap());
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
 }

@@ -7,7 +7,7 @@ use crate::support::bencode;
 use crate::support::content::Content;
 use crate::support::peer::{FakePeer, Offer, PEER_KEY};
 use crate::support::process::{Config, Jackdaw, KEY};
-use crate::support::{Home, SOON, eventually};
+use crate::support::{Home, SOON, eventually, files_of_grabs};
 
 const MATRIX: &str = "The.Matrix.1999.1080p.BluRay.x264-GROUP";
 const MATRIX_FILE: &str =
@@ -103,18 +103,6 @@ fn import(arr: &mut Arr, home: &Home, download: &Download, content: Content) -> 
     library
 }
 
-/// Files below a folder, except the database's.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        match entry.file_type().unwrap().is_dir() {
-            true => found.extend(files(&entry.path())),
-            false => found.push(entry.path()),
-        }
-    }
-    found
-}
-
 #[test]
 fn a_movie_is_found_by_id_grabbed_and_imported() {
     let home = Home::new("movie");
@@ -151,7 +139,10 @@ fn a_movie_is_found_by_id_grabbed_and_imported() {
     assert_eq!(download.size, matrix().size);
     assert_eq!(download.category, "radarr");
     import(&mut radarr, &home, &download, matrix());
-    assert_eq!(files(&consumer.config().completed()), [] as [PathBuf; 0]);
+    assert_eq!(
+        files_of_grabs(&consumer.config().completed()),
+        [] as [PathBuf; 0]
+    );
 
     // An arr that meets the old hash again believes that it has imported it already.
     let again = found(MATRIX, || radarr.movie(603, "tt0133093"));

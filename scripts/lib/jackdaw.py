@@ -30,7 +30,9 @@ class Failure(Exception):
 
 
 def build():
-    """Builds the release binary and gives its path."""
+    """Builds the release binary and gives its path; $JACKDAW_BINARY names another one instead."""
+    if "JACKDAW_BINARY" in os.environ:
+        return os.path.abspath(os.environ["JACKDAW_BINARY"])
     subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
     return os.path.join(target, "release", "jackdaw")
@@ -122,6 +124,17 @@ class Instance:
             return is_well
         except OSError:
             return False
+
+    def state(self):
+        """What `GET /status` says."""
+        connection = http.client.HTTPConnection(self.address, timeout=30)
+        connection.request("GET", "/status", headers={"X-Api-Key": KEY})
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        if answer.status != 200:
+            raise Failure(f"/status answers {answer.status}")
+        return json.loads(body)
 
     def status(self, field):
         """A figure of /proc/PID/status; memory in bytes."""

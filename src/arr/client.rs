@@ -87,7 +87,12 @@ impl ArrClient {
     /// Asks who it is, and refuses the wrong program.
     pub fn status(&self) -> Result<SystemStatus, ArrError> {
         let value = self.get("/system/status")?;
-        let app = json::get_str(&value, "appName").unwrap_or_default();
+        let Some(app) = json::get_str(&value, "appName") else {
+            return Err(ArrError::Protocol(format!(
+                "{}: no appName in its answer; is its url right?",
+                self.what("GET", "/system/status")
+            )));
+        };
         let found = match app {
             "Radarr" => ServerType::Radarr,
             "Sonarr" => ServerType::Sonarr,
@@ -142,24 +147,60 @@ impl ArrClient {
     /// `GET` of a list of any length: the raw text of each element goes to `each`, one at a time.
     /// An error half-way means that the rest was not seen.
     pub fn each(&self, path: &str, each: &mut dyn FnMut(&str)) -> Result<(), ArrError> {
+        self.each_while(path, &mut |item| {
+            each(item);
+            true
+        })
+    }
+
+    /// As [`ArrClient::each`]; the rest is left unread once `each` says false.
+    pub fn each_while(
+        &self,
+        path: &str,
+        each: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<(), ArrError> {
         let what = self.what("GET", path);
         let response = self.check(self.send("GET", path, None, &what)?, &what)?;
-        let reader = response
-            .into_body()
-            .into_with_config()
-            .limit(MAX_LIST)
-            .reader();
-        json::read_items(reader, json::Place::TopLevel, MAX_LIST, |item| {
-            each(item);
-            Ok::<(), JsonError>(())
-        })
-        .map(drop)
-        .map_err(|error| match error {
-            JsonError::Io(error) => {
-                ArrError::Unreachable(format!("{what}: the answer broke off: {error}"))
+        let mut reader = FirstByte {
+            inner: response
+                .into_body()
+                .into_with_config()
+                .limit(MAX_LIST)
+                .reader(),
+            first: None,
+        };
+        let result =
+            json::read_items(
+                &mut reader,
+                json::Place::TopLevel,
+                MAX_LIST,
+                |item| match each(item) {
+                    true => Ok(()),
+                    false => Err(Stop::Enough),
+                },
+            );
+        match result {
+            Ok(count) if count.skipped > 0 => {
+                log::warn!(
+                    "{what}: left out {} of {} entries: longer than {} bytes, or not UTF-8",
+                    count.skipped,
+                    count.given + count.skipped,
+                    json::MAX_ITEM
+                );
+                Ok(())
             }
-            error => ArrError::Protocol(format!("{what}: {error}")),
-        })
+            Ok(_) | Err(Stop::Enough) => Ok(()),
+            Err(Stop::Failed(JsonError::Io(error))) => Err(ArrError::Unreachable(format!(
+                "{what}: the answer broke off: {error}"
+            ))),
+            Err(Stop::Failed(error)) => {
+                let page = match reader.first {
+                    Some(b'<') => looks_like_html("<"),
+                    _ => "",
+                };
+                Err(ArrError::Protocol(format!("{what}: {error}{page}")))
+            }
+        }
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, ArrError> {
@@ -270,6 +311,37 @@ impl ArrClient {
     fn what(&self, method: &str, path: &str) -> String {
         let path = path.split('?').next().unwrap_or(path);
         format!("{}: {method} {}/api/v3{path}", self.name(), self.server.url)
+    }
+}
+
+/// Why the reading of a list ended early.
+enum Stop {
+    Enough,
+    Failed(JsonError),
+}
+
+impl From<JsonError> for Stop {
+    fn from(error: JsonError) -> Stop {
+        Stop::Failed(error)
+    }
+}
+
+/// Remembers how an answer begins, to tell a web page from broken JSON.
+struct FirstByte<R> {
+    inner: R,
+    first: Option<u8>,
+}
+
+impl<R: Read> Read for FirstByte<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if self.first.is_none() {
+            self.first = buffer[..read]
+                .iter()
+                .copied()
+                .find(|byte| !byte.is_ascii_whitespace());
+        }
+        Ok(read)
     }
 }
 

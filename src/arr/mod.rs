@@ -7,3 +7,4 @@
 pub mod client;
 pub mod error;
 pub mod library;
+pub mod registration;

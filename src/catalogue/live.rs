@@ -34,7 +34,7 @@ pub const MAX_ANSWERS: usize = 512;
 
 /// Releases taken from one answer. The longest running series has some 10,000 episodes; an answer
 /// beyond this is not one to a question by id.
-const MAX_ITEMS: u64 = 20_000;
+pub const MAX_ITEMS: u64 = 20_000;
 
 /// A question's thread does little but wait; TLS needs some of this.
 const STACK: usize = 512 * 1024;
@@ -316,8 +316,12 @@ impl Inner {
         let deadline = Instant::now() + patience;
         let mut waited = Vec::new();
         for friend in self.friends_of(search) {
-            let is_filled = friend.state().is_filled;
-            if is_filled || !friend.may_be_asked(Instant::now()) {
+            let is_waited_for = {
+                let state = friend.state();
+                // After a failure it is the scheduler's to try again: searches stay quick.
+                !state.is_filled && state.error.is_none()
+            };
+            if !is_waited_for {
                 continue;
             }
             let is_refreshing = self.traffic.lock().refreshing.contains(&friend.n);
@@ -390,5 +394,103 @@ impl From<PeerError> for LiveError {
 impl From<StoreError> for LiveError {
     fn from(error: StoreError) -> LiveError {
         LiveError::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn question(friend: i64, id: u64) -> Question {
+        Question {
+            friend,
+            query: PeerQuery::Tmdb(id),
+        }
+    }
+
+    #[test]
+    fn a_question_is_asked_by_one_at_a_time_and_again_when_its_answer_is_old() {
+        let traffic = Traffic::default();
+        let now = Instant::now();
+        assert!(traffic.begin(question(1, 1), now));
+        assert!(!traffic.begin(question(1, 1), now));
+        assert!(traffic.begin(question(2, 1), now));
+        traffic.end(question(1, 1), true, now);
+        traffic.end(question(2, 1), false, now);
+        assert!(!traffic.begin(question(1, 1), now + FRESH - Duration::from_secs(1)));
+        assert!(traffic.begin(question(2, 1), now));
+        assert!(traffic.begin(question(1, 1), now + FRESH));
+    }
+
+    #[test]
+    fn questions_and_answers_are_bounded() {
+        let traffic = Traffic::default();
+        let now = Instant::now();
+        for id in 0..MAX_UNDER_WAY as u64 {
+            assert!(traffic.begin(question(1, id), now));
+        }
+        assert!(!traffic.begin(question(1, 1000), now));
+        for id in 0..MAX_ANSWERS as u64 + 5 {
+            traffic.end(question(1, id), true, now);
+        }
+        let table = traffic.lock();
+        assert_eq!(table.answered.len(), MAX_ANSWERS);
+        assert_eq!(table.answered[0].0, question(1, 5));
+    }
+
+    #[test]
+    fn a_search_becomes_questions_that_a_friend_can_answer() {
+        let search = |tvdb, season, episode| Search {
+            ids: Ids {
+                tvdb,
+                ..Ids::default()
+            },
+            season,
+            episode,
+            ..Search::default()
+        };
+        let number = Some(EpisodeWish::Number(2));
+        let day = Some(EpisodeWish::Day { month: 12, day: 20 });
+        for (search, expected) in [
+            (search(None, None, None), vec![]),
+            (
+                search(Some(5), None, None),
+                vec![PeerQuery::Tvdb(5, None, None)],
+            ),
+            (
+                search(Some(5), Some(1), None),
+                vec![PeerQuery::Tvdb(5, Some(1), None)],
+            ),
+            (
+                search(Some(5), Some(1), number),
+                vec![PeerQuery::Tvdb(5, Some(1), Some(2))],
+            ),
+            (
+                search(Some(5), Some(2016), day),
+                vec![PeerQuery::Tvdb(5, None, None)],
+            ),
+            (
+                search(Some(5), Some(2016), None),
+                vec![PeerQuery::Tvdb(5, None, None)],
+            ),
+            (
+                Search {
+                    ids: Ids {
+                        tmdb: Some(1),
+                        imdb: Some(2),
+                        tvdb: Some(3),
+                    },
+                    ..Search::default()
+                },
+                vec![
+                    PeerQuery::Tmdb(1),
+                    PeerQuery::Imdb(2),
+                    PeerQuery::Tvdb(3, None, None),
+                ],
+            ),
+        ] {
+            assert_eq!(questions(&search), expected, "{search:?}");
+        }
+        assert_eq!(scope(PeerQuery::Tmdb(u64::MAX)), None);
     }
 }

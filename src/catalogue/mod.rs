@@ -26,6 +26,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use rusqlite::types::Value;
+
 use crate::library::{Offer, Source};
 use crate::peer::Peers;
 use crate::release::{Ids, Release};
@@ -272,17 +274,25 @@ impl Inner {
                 )?
                 .collect::<Result<Vec<_>, _>>()?;
             let mut items = Vec::with_capacity(found.len());
+            let mut of_item = query.representative();
+            let mut representative = transaction.prepare_cached(&of_item.text)?;
             for row in &found {
-                let of_item = query.representative(row.id);
-                let (id, record): (String, Vec<u8>) = transaction
-                    .prepare_cached(&of_item.text)?
-                    .query_row(rusqlite::params_from_iter(&of_item.values), |row| {
-                        Ok((row.get(0)?, row.get(1)?))
-                    })?;
-                items.extend(item(row, visible, &id, &record));
+                of_item.values[0] = Value::Integer(row.id);
+                let mut offers =
+                    representative.query(rusqlite::params_from_iter(&of_item.values))?;
+                if let Some(offer) = offers.next()? {
+                    let id = offer.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+                    let record = offer.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+                    items.extend(item(row, visible, id, record));
+                }
             }
+            drop(representative);
+            let rows = found.len() as u64;
+            let is_end = rows < u64::from(search.limit) && (rows > 0 || search.offset == 0);
             let counted = match start.total {
                 Some(_) => None,
+                // The last page of the answer shows where it ends.
+                None if is_end => Some(search.offset.saturating_add(rows)),
                 None => {
                     let count = query.count();
                     Some(

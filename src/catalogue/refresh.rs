@@ -8,6 +8,7 @@
 //! answers 304, one request.
 
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use super::schedule::Outcome;
 use super::{Inner, categories, dates};
 use crate::peer::client::{PeerError, PeerQuery, SearchOutcome};
 use crate::release::{Release, imdb_number};
+use crate::store::origins::OriginKind;
 use crate::store::releases::{OfferKey, OfferRow, Scope};
 use crate::store::shared::SharedRow;
 use crate::store::{Store, StoreError};
@@ -41,6 +43,17 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// For a friend's whole list: a slow friend must not keep the others waiting for ever.
 const LIST_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Seconds between two looks at what can be forgotten.
+const TIDY_EVERY: u64 = 3600;
+
+/// Seconds that an item without offers keeps its place in the feed: a friend's server that comes
+/// back after a restart must not look like one with all new releases.
+const GONE_KEPT: u64 = 86_400;
+
+/// Items without offers that are kept at most: a friend that renames all it has each quarter of an
+/// hour must not fill our disk.
+const MAX_GONE: u64 = 20_000;
 
 /// A release on its way into the index.
 struct Pending {
@@ -113,6 +126,7 @@ pub struct Scan<'a> {
     shelf: Shelf,
     now: u64,
     last: i64,
+    limit: u64,
     seen: RowSet,
     batch: Vec<Pending>,
     bytes: usize,
@@ -159,6 +173,7 @@ impl<'a> Scan<'a> {
             shelf,
             now,
             last,
+            limit: MAX_RELEASES,
             seen: RowSet::default(),
             batch: Vec::new(),
             bytes: 0,
@@ -171,7 +186,7 @@ impl<'a> Scan<'a> {
     /// Takes one release. An error of the database is kept for the end: a list cannot be broken
     /// off, and what comes after it is left out.
     pub fn see(&mut self, mut release: Release, path: Option<&Path>) {
-        if self.error.is_some() || self.changes.seen >= MAX_RELEASES {
+        if self.error.is_some() || self.changes.seen >= self.limit {
             self.changes.seen += 1;
             return;
         }
@@ -205,10 +220,11 @@ impl<'a> Scan<'a> {
     /// The list is complete: what was not seen is gone.
     pub fn finish(mut self) -> Result<Changes, StoreError> {
         self.flush();
-        if self.changes.seen > MAX_RELEASES {
+        if self.changes.seen > self.limit {
             log::warn!(
-                "a list of {} releases was cut: at most {MAX_RELEASES} are indexed of one origin",
-                self.changes.seen
+                "a list of {} releases was cut: at most {} are indexed of one origin",
+                self.changes.seen,
+                self.limit
             );
         }
         if let Some(error) = self.error {
@@ -374,8 +390,8 @@ impl RowSet {
 }
 
 fn place(row: i64) -> Option<(usize, u64)> {
-    let word = usize::try_from(row / 64).ok()?;
-    Some((word, 1 << (row % 64)))
+    let row = usize::try_from(row).ok()?;
+    Some((row / 64, 1 << (row % 64)))
 }
 
 impl Inner {
@@ -558,12 +574,12 @@ impl Inner {
             .origins
             .orphans
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .pop();
         if let Some(orphan) = orphan {
             let on_write = |touched| self.changed(touched);
             match orphan.kind {
-                crate::store::origins::OriginKind::Friend => Scan::of_friend(
+                OriginKind::Friend => Scan::of_friend(
                     &self.store,
                     orphan.n,
                     Scope::Everything,
@@ -571,9 +587,7 @@ impl Inner {
                     &on_write,
                 )?
                 .finish()?,
-                crate::store::origins::OriginKind::Source => {
-                    Scan::of_source(&self.store, orphan.n)?.finish()?
-                }
+                OriginKind::Source => Scan::of_source(&self.store, orphan.n)?.finish()?,
             };
             self.store.forget_origin(orphan.n)?;
             log::info!(
@@ -592,17 +606,6 @@ impl Inner {
     }
 }
 
-/// Seconds between two looks at what can be forgotten.
-const TIDY_EVERY: u64 = 3600;
-
-/// Seconds that an item without offers keeps its place in the feed: a friend's server that comes
-/// back after a restart must not look like one with all new releases.
-const GONE_KEPT: u64 = 86_400;
-
-/// Items without offers that are kept at most: a friend that renames all it has each quarter of an
-/// hour must not fill our disk.
-const MAX_GONE: u64 = 20_000;
-
 enum ListError {
     Peer(PeerError),
     Store(StoreError),
@@ -617,5 +620,115 @@ impl From<PeerError> for ListError {
 impl From<StoreError> for ListError {
     fn from(error: StoreError) -> ListError {
         ListError::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::record::decode;
+    use crate::catalogue::testing::{Home, episode, movie};
+
+    fn scan(home: &Home) -> Scan<'_> {
+        Scan::of_friend(&home.store, 1, Scope::Everything, 1, &|_| ()).unwrap()
+    }
+
+    #[test]
+    fn a_list_without_end_is_cut() {
+        let home = Home::new();
+        let mut scan = scan(&home);
+        scan.limit = 3;
+        for n in 0..5 {
+            scan.see(movie(&format!("m:{n}"), &format!("M {n}"), n), None);
+        }
+        let changes = scan.finish().unwrap();
+        assert_eq!((changes.seen, changes.written), (5, 3));
+    }
+
+    #[test]
+    fn a_batch_is_bounded_in_bytes_too() {
+        let home = Home::new();
+        let mut scan = scan(&home);
+        let languages = vec!["x".repeat(BATCH_BYTES / 8)];
+        for n in 0..5 {
+            let release = movie(&format!("m:{n}"), &format!("M {n}"), n);
+            scan.see(
+                Release {
+                    languages: languages.clone(),
+                    ..release
+                },
+                None,
+            );
+        }
+        assert_eq!((scan.changes.written, scan.batch.len()), (4, 1));
+    }
+
+    #[test]
+    fn long_media_info_of_friends_is_dropped_and_ours_kept() {
+        let home = Home::new();
+        let long = Release {
+            media_info: Some(format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_MEDIA_INFO))),
+            ..movie("m:1", "M", 1)
+        };
+        let mut theirs = scan(&home);
+        theirs.see(long.clone(), None);
+        theirs.finish().unwrap();
+        let guid = stub::base_hash("M", long.size).0;
+        let item = home.store.item(&guid).unwrap().unwrap();
+        let offer = home.store.offers_of_item(item.id).unwrap().remove(0);
+        assert_eq!(decode("m:1", &offer.record).unwrap().media_info, None);
+
+        let n = home
+            .store
+            .origin_number(OriginKind::Source, "s")
+            .unwrap()
+            .unwrap();
+        let mut ours = Scan::of_source(&home.store, n).unwrap();
+        ours.see(long.clone(), Some(Path::new("/m")));
+        ours.finish().unwrap();
+        let kept = home.store.shared_by_id(n, "m:1").unwrap().unwrap();
+        assert_eq!(decode("m:1", &kept.record), Some(long));
+    }
+
+    #[test]
+    fn an_item_is_found_by_a_few_series_titles() {
+        let home = Home::new();
+        for name in ["One", "Two", "Three", "Four", "Five", "One"] {
+            let mut scan = scan(&home);
+            let release = episode("e:1", "Show.S01E01", 5, 1, 1);
+            scan.see(
+                Release {
+                    series_title: Some(name.into()),
+                    ..release
+                },
+                None,
+            );
+            scan.finish().unwrap();
+        }
+        let matches = |word: &str| -> bool {
+            home.store
+                .read(|connection| {
+                    Ok(connection
+                        .prepare("SELECT 1 FROM words WHERE words MATCH ?1")?
+                        .exists([word])?)
+                })
+                .unwrap()
+        };
+        assert!(matches("show") && matches("one") && matches("four"));
+        assert!(!matches("five"));
+    }
+
+    #[test]
+    fn row_sets_hold_what_was_put_in() {
+        let mut set = RowSet::default();
+        for row in [0, 1, 63, 64, 100_000] {
+            assert!(!set.contains(row));
+            assert!(set.insert(row));
+            assert!(!set.insert(row));
+            assert!(set.contains(row));
+        }
+        assert!(!set.contains(2) && !set.contains(1 << 40));
+        assert_eq!(set.words.len() * 8, 100_000 / 64 * 8 + 8);
+        assert!(!set.insert(-1) && !set.insert(-1000));
     }
 }

@@ -64,8 +64,9 @@ impl Query {
         sql.append(&self.matching);
         // On a walk over words the bound must be on their own rowid to be used.
         let id = self.id_column();
+        // A bare `LIMIT ?` is part of the plan for SQLite: each new value would plan anew.
         sql.push(
-            &format!(" AND {id} < ? ORDER BY {id} DESC LIMIT ? OFFSET ?"),
+            &format!(" AND {id} < ? ORDER BY {id} DESC LIMIT ? + 0 OFFSET ?"),
             [
                 Value::Integer(below),
                 Value::Integer(i64::from(limit)),
@@ -86,12 +87,13 @@ impl Query {
         sql
     }
 
-    /// Columns their_id, record of the offer that represents an item.
-    pub fn representative(&self, item: i64) -> Sql {
+    /// Columns their_id, record of the offer that represents an item. The first value is the item's
+    /// id, to be set for each.
+    pub fn representative(&self) -> Sql {
         let mut sql = Sql::default();
         sql.push(
             "SELECT o.their_id, o.record FROM offer o WHERE o.item = ?",
-            [Value::Integer(item)],
+            [Value::Integer(0)],
         );
         sql.append(&self.offers);
         sql.push(" ORDER BY o.origin, o.season, o.episode LIMIT 1", []);

@@ -817,7 +817,7 @@ fn no_search_walks_more_than_it_must() {
         for sql in [
             query.page(1 << 60, 0, 100),
             query.count(),
-            query.representative(5),
+            query.representative(),
         ] {
             let writer = home.store.writer();
             let mut statement = writer
@@ -1295,7 +1295,8 @@ fn a_stub_is_for_a_friend_that_still_has_the_release() {
         peers(&[("first", &first.url), ("second", &second.url)]),
     );
     catalogue.refresh_due();
-    for (friend, latency) in catalogue.inner.origins.friends.iter().zip([1, 2]) {
+    // Far apart: what the first question really takes must not change the order.
+    for (friend, latency) in catalogue.inner.origins.friends.iter().zip([1, 600_000]) {
         friend.answered(
             &home.store,
             Some(Duration::from_millis(latency)),
@@ -1358,4 +1359,21 @@ fn a_passing_fault_does_not_take_a_stub_away() {
     let found = catalogue.stub_target(&guid).unwrap();
     assert!(matches!(found, StubTarget::Found(..)), "{found:?}");
     assert_eq!(catalogue.origins(&guid).unwrap().len(), 2);
+}
+
+#[test]
+fn an_endless_live_answer_is_cut_and_removes_nothing() {
+    let home = Home::new();
+    let many: Vec<Release> = (0..=live::MAX_ITEMS as u32)
+        .map(|n| episode(&format!("e:{n}"), "Same.S01", 5, 1, n))
+        .collect();
+    let friend = TinyFriend::with(many);
+    let catalogue = open(&home, peers(&[("tiny", &friend.url)]));
+    tell(&catalogue, 1, &[episode("old", "Old.S01", 5, 1, 0)], NOW);
+    // Nothing in this depends on how long it takes.
+    catalogue
+        .inner
+        .ask_friends(&by_tvdb(5), Duration::from_secs(600));
+    assert_eq!(home.store.offer_count(1).unwrap(), live::MAX_ITEMS + 1);
+    assert_eq!(page(&catalogue, &by_tvdb(5), Now::read().unix).total, 2);
 }

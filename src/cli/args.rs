@@ -10,6 +10,10 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use super::status::StatusOptions;
+use crate::arr::registration::Errand;
+use crate::secret::Secret;
+
 /// A command as help shows it.
 pub struct CommandHelp {
     /// As typed.
@@ -38,6 +42,33 @@ pub const COMMANDS: &[CommandHelp] = &[
                   prints what would run and what looks unintended. Starts nothing and shows no secret.",
     },
     CommandHelp {
+        name: "register",
+        summary: "register at every Radarr and Sonarr, or undo it",
+        usage: "register [--dry-run | --remove] [--config FILE]",
+        details: "A running jackdaw registers itself and repairs what changes; this does it once, now, and says\n\
+                  what was done. It must be running, for the Radarr or Sonarr tries it out while it saves.\n\
+                  --dry-run only says what would be done. --remove deletes our download client, indexer and\n\
+                  notification (of our name and address) and revokes their keys. Exit code 1 if one failed.",
+    },
+    CommandHelp {
+        name: "doctor",
+        summary: "check the installation against reality",
+        usage: "doctor [--fix] [--config FILE]",
+        details: "Asks each Radarr, Sonarr and friend, and looks at the disks: one line each, with what to do.\n\
+                  Run it where jackdaw runs, as its user, while it runs. Exit code 1 if anything is broken.\n\
+                  --fix mends what can be mended through Radarr and Sonarr: the registration, and a remote\n\
+                  path mapping if they see the finished downloads under another path.",
+    },
+    CommandHelp {
+        name: "status",
+        summary: "show what the running jackdaw does",
+        usage: "status [--json] [--key KEY] [--url URL] [--config FILE]",
+        details: "Downloads, uploads, friends, Radarr and Sonarr. Asks at the configured listen address, or at\n\
+                  URL, with the owner's key: KEY, else api_key of the configuration, else $JACKDAW_API_KEY.\n\
+                  A generated key is kept only as a digest, so it must be given. (Other users of this machine\n\
+                  can see KEY on the command line: prefer the variable.) --json prints the answer as it is.",
+    },
+    CommandHelp {
         name: "demo",
         summary: "let two jackdaws exchange a file on this machine",
         usage: "demo [--share DIR]",
@@ -59,6 +90,15 @@ pub enum Command {
         /// `--share DIR`.
         share: Option<PathBuf>,
     },
+    /// `jackdaw register`.
+    Register(Errand),
+    /// `jackdaw doctor`.
+    Doctor {
+        /// `--fix`.
+        fix: bool,
+    },
+    /// `jackdaw status`.
+    Status(StatusOptions),
     /// `--help`, `help`, with or without a topic.
     Help(Topic),
     /// `--version`.
@@ -103,6 +143,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     let mut words: Vec<String> = Vec::new();
     let mut config = None;
     let mut share = None;
+    let mut fix = false;
+    let mut status = StatusOptions::default();
+    let mut errand = None;
     let mut wants_help = false;
     let mut wants_version = false;
     while let Some(argument) = parser.next().map_err(|error| about(&error))? {
@@ -110,7 +153,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
             Short('h') | Long("help") => wants_help = true,
             Short('V') | Long("version") => wants_version = true,
             Long("config") => set(&mut config, &mut parser, "--config")?,
+            Long("dry-run") => set_errand(&mut errand, Errand::Preview)?,
+            Long("remove") => set_errand(&mut errand, Errand::Remove)?,
             Long("share") => set(&mut share, &mut parser, "--share")?,
+            Long("fix") => fix = true,
+            Long("json") => status.json = true,
+            Long("key") => {
+                status.key = Some(Secret::new(text(&mut parser, "--key", "a key")?));
+            }
+            Long("url") => status.url = Some(text(&mut parser, "--url", "an address")?),
             Value(word) => words.push(word.to_string_lossy().into_owned()),
             Short(letter) => return Err(unknown_option(&format!("-{letter}"))),
             Long(name) => return Err(unknown_option(&format!("--{name}"))),
@@ -145,14 +196,38 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
             "demo" => Command::Demo {
                 share: share.take(),
             },
+            "register" => Command::Register(errand.unwrap_or(Errand::Register)),
+            "doctor" => Command::Doctor { fix },
+            "status" => Command::Status(status.clone()),
             _ => Command::Run,
         }
     };
-    let needs_config = matches!(command, Command::Run | Command::Check);
-    if share.is_some() && needs_config {
+    let is_question = matches!(command, Command::Help(_) | Command::Version);
+    if errand.is_some() && !is_question && !matches!(command, Command::Register(_)) {
         return Err(UsageError(
-            "--share belongs to the command demo, see jackdaw demo --help".to_owned(),
+            "--dry-run and --remove belong to the command register, see jackdaw register --help"
+                .to_owned(),
         ));
+    }
+    for (is_given, option, owner) in [
+        (share.is_some(), "--share", "demo"),
+        (fix, "--fix", "doctor"),
+        (status.json, "--json", "status"),
+        (status.key.is_some(), "--key", "status"),
+        (status.url.is_some(), "--url", "status"),
+    ] {
+        let is_owner = match &command {
+            Command::Doctor { .. } => owner == "doctor",
+            Command::Status(_) => owner == "status",
+            // It took the folder.
+            Command::Demo { .. } => owner == "demo",
+            _ => false,
+        };
+        if is_given && !is_owner && !is_question {
+            return Err(UsageError(format!(
+                "{option} belongs to the command {owner}, see jackdaw {owner} --help"
+            )));
+        }
     }
     if config.is_some() && matches!(command, Command::Demo { .. }) {
         return Err(UsageError(
@@ -160,6 +235,16 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
         ));
     }
     Ok(Invocation { command, config })
+}
+
+/// The value of an option; the last one counts.
+fn text(parser: &mut lexopt::Parser, option: &str, what: &str) -> Result<String, UsageError> {
+    parser
+        .value()
+        .ok()
+        .and_then(|value| value.into_string().ok())
+        .filter(|value| !value.is_empty())
+        .ok_or_else(|| UsageError(format!("{option} needs {what} behind it")))
 }
 
 /// The value of an option that may be given once.
@@ -179,6 +264,15 @@ fn set(
     Ok(())
 }
 
+fn set_errand(slot: &mut Option<Errand>, errand: Errand) -> Result<(), UsageError> {
+    match slot.replace(errand) {
+        None => Ok(()),
+        Some(_) => Err(UsageError(
+            "--dry-run or --remove, one of them once, see jackdaw register --help".to_owned(),
+        )),
+    }
+}
+
 fn command_number(word: &str) -> Result<usize, UsageError> {
     COMMANDS
         .iter()
@@ -194,7 +288,18 @@ fn command_number(word: &str) -> Result<usize, UsageError> {
 }
 
 fn unknown_option(option: &str) -> UsageError {
-    let known = ["--config", "--share", "--help", "--version"];
+    let known = [
+        "--config",
+        "--share",
+        "--dry-run",
+        "--remove",
+        "--fix",
+        "--json",
+        "--key",
+        "--url",
+        "--help",
+        "--version",
+    ];
     let hint = match crate::config::nearest(option, known) {
         Some((name, true)) => format!("did you mean {name}?"),
         _ => "see jackdaw --help".to_owned(),
@@ -282,6 +387,27 @@ mod tests {
         check("--config x.ini check", Command::Check, Some("x.ini"));
         check("demo", demo(None), None);
         check("demo --share /x", demo(Some("/x")), None);
+        check("doctor", Command::Doctor { fix: false }, None);
+        check("--fix doctor", Command::Doctor { fix: true }, None);
+        check("status", Command::Status(StatusOptions::default()), None);
+        let options = StatusOptions {
+            json: true,
+            key: Some(Secret::new("K")),
+            url: Some("http://x".into()),
+        };
+        check(
+            "status --json --key K --url http://x --config f",
+            Command::Status(options),
+            Some("f"),
+        );
+        let register = Command::Register;
+        check("register", register(Errand::Register), None);
+        check(
+            "register --dry-run --config x",
+            register(Errand::Preview),
+            Some("x"),
+        );
+        check("--remove register", register(Errand::Remove), None);
         check("--version", Command::Version, None);
         check("-V", Command::Version, None);
         check("run --version", Command::Version, None);
@@ -325,6 +451,26 @@ mod tests {
             "--share belongs to the command demo, see jackdaw demo --help",
         );
         check(
+            "register --dry-run --remove",
+            "--dry-run or --remove, one of them once, see jackdaw register --help",
+        );
+        for line in ["--dry-run", "run --remove", "demo --dry-run"] {
+            check(
+                line,
+                "--dry-run and --remove belong to the command register, see jackdaw register --help",
+            );
+        }
+        check(
+            "doctor --json",
+            "--json belongs to the command status, see jackdaw status --help",
+        );
+        check(
+            "run --fix",
+            "--fix belongs to the command doctor, see jackdaw doctor --help",
+        );
+        check("status --key", "--key needs a key behind it");
+        check("status --url=", "--url needs an address behind it");
+        check(
             "demo --config x",
             "the demo needs no --config, see jackdaw demo --help",
         );
@@ -353,6 +499,9 @@ mod tests {
     #[test]
     fn commands_that_come_later_are_not_listed() {
         let names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
-        assert_eq!(names, ["run", "check", "demo"]);
+        assert_eq!(
+            names,
+            ["run", "check", "register", "doctor", "status", "demo"]
+        );
     }
 }

@@ -21,7 +21,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use instance::Instance;
-use progress::{Progress, bytes};
+use progress::Progress;
+pub use progress::bytes;
 use radarr::{Item, Radarr};
 
 /// What the command line chose.
@@ -56,7 +57,9 @@ pub fn demo(options: DemoOptions) -> Result<(), String> {
         home: TemporaryHome::create()?,
         interrupted,
     };
+    // Ctrl-C reaches the two processes as well, so anything may fail first.
     run.go(&options)
+        .map_err(|error| run.check_interrupted().err().unwrap_or(error))
 }
 
 /// One demo: its home and the flag that Ctrl-C sets.

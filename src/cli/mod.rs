@@ -7,7 +7,11 @@
 pub mod args;
 pub mod check;
 pub mod demo;
+pub mod doctor;
+pub mod register;
 pub mod run;
+pub mod status;
+pub mod table;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -62,6 +66,20 @@ pub fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fail
         Command::Check => print(&check::report(&load()?)),
         Command::Demo { share } => {
             demo::demo(demo::DemoOptions { share }).map_err(Failure::Running)
+        }
+        Command::Doctor { fix } => doctor::doctor(&load()?, fix, &mut print),
+        Command::Status(options) => {
+            let variable = std::env::var(status::KEY_VARIABLE).ok();
+            let text = status::status(&load()?, options, variable).map_err(Failure::Running)?;
+            print(&text)
+        }
+        Command::Register(errand) => {
+            let mut printing = Ok(());
+            let result = register::register(&load()?, errand, |line| {
+                printing = print(line);
+                printing.clone().map_err(|failure| failure.to_string())
+            });
+            printing.and(result.map_err(Failure::Running))
         }
         Command::Help(topic) => print(&args::help(topic)),
         Command::Version => print(concat!("jackdaw ", env!("CARGO_PKG_VERSION"), "\n")),

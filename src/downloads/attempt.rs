@@ -1,1 +1,280 @@
-//! Part of the download engine.
+//! One attempt: ask the friend for the rest of a file, judge the answer, move the bytes.
+//!
+//! In: a [`Job`]; out: the part file is complete, or a [`Failure`]. The item is read before the
+//! first byte is asked for, because it names the file: an unsafe name is refused before anything is
+//! written. Size rules: release and headers must agree, whatever the stub once said; where an answer
+//! announces another size, the item is read again, and only if it says the same does the new size
+//! count (the friend has replaced the file). The part file is not given up before the answer that
+//! replaces it has begun.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Grab;
+use super::engine::Engine;
+use super::expect::{self, Asked, Head, Verdict};
+use super::live::{Live, Run};
+use super::names;
+use super::retry::{Class, Failure};
+use super::space::Bytes;
+use super::transfer::{self, Meters, Part, Stop};
+use crate::peer::client::{FileAnswer, FileRequest, PeerClient};
+use crate::release::Release;
+use crate::store::StoreError;
+
+/// Longest wait for the description of an item: it is small, and a friend that takes longer is not
+/// fit to send a file either.
+pub const ITEM_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A grab at work.
+pub struct Job<'a> {
+    /// The engine.
+    pub engine: &'a Engine,
+    /// How it is stopped.
+    pub run: &'a Run,
+    /// Its figures.
+    pub live: Arc<Live>,
+    /// The row; kept in step with the database.
+    pub grab: Grab,
+    /// Its part file.
+    pub part: Part,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        // Waits like for a disk: the database lies on one, and it is not the friend's fault.
+        Failure::new(Class::Disk, error.to_string())
+    }
+}
+
+impl Job<'_> {
+    /// Makes one attempt with the present origin.
+    pub fn attempt(&mut self) -> Result<(), Failure> {
+        let Some(peer) = self.engine.peers.get(&self.grab.peer_id) else {
+            return Err(Failure::new(
+                Class::Elsewhere,
+                "the friend it comes from is not configured any more",
+            ));
+        };
+        let peer = Arc::clone(peer);
+        if self.grab.filename.is_none() {
+            let release = ask(&peer, &self.grab.item_id)?;
+            self.accept(&peer, &release)?;
+        }
+        if self.part.length() > self.grab.size {
+            log::warn!(
+                "\"{}\": the part file has more bytes than the file: starting over",
+                self.grab.title
+            );
+            self.clear()?;
+        }
+        if self.part.length() < self.grab.size {
+            let result = self.reserve().and_then(|()| self.fetch(&peer));
+            if let Err(error) = self.part.rest() {
+                return Err(Failure::disk("sync", self.part.path(), &error));
+            }
+            result?;
+        }
+        Ok(())
+    }
+
+    /// Throws away what we have.
+    pub fn clear(&mut self) -> Result<(), Failure> {
+        self.part
+            .clear()
+            .map_err(|error| Failure::disk("empty", self.part.path(), &error))?;
+        self.live.set_have(0);
+        Ok(())
+    }
+
+    /// Before the friend is asked: a full disk is no reason to bother anybody.
+    fn reserve(&self) -> Result<(), Failure> {
+        self.part
+            .reserve(self.grab.size)
+            .map_err(|error| Failure::disk("reserve room for", self.part.path(), &error))
+    }
+
+    fn fetch(&mut self, peer: &PeerClient) -> Result<(), Failure> {
+        let mut offset = self.part.length();
+        loop {
+            let validator = self.engine.store.grab_validator(self.grab.id)?;
+            let request = FileRequest {
+                offset,
+                last: None,
+                if_range: validator.clone(),
+                idle_timeout: self.engine.settings.idle_timeout,
+            };
+            let cancel = Arc::clone(&self.run.cancel);
+            let answer = peer.file(&self.grab.item_id, &request, cancel)?;
+            let asked = Asked {
+                offset,
+                size: self.grab.size,
+                validator: validator.as_deref(),
+            };
+            match expect::judge(&asked, &head(&answer)) {
+                Verdict::Append => {}
+                Verdict::Fresh => self.begin(&answer)?,
+                Verdict::OtherSize(size) => {
+                    self.agree_on_size(peer, size)?;
+                    self.begin(&answer)?;
+                }
+                Verdict::Restart(why) => {
+                    log::info!(
+                        "\"{}\": {} {why}: starting over",
+                        self.grab.title,
+                        peer.name()
+                    );
+                    // A Restart is never said to a request for the whole file: no endless loop.
+                    offset = 0;
+                    continue;
+                }
+                Verdict::Refuse(why) => {
+                    return Err(Failure::new(Class::Later, format!("{} {why}", peer.name())));
+                }
+            }
+            return self.receive(peer, answer);
+        }
+    }
+
+    /// The body begins a new copy of the file: from here on, the part file is of its version.
+    fn begin(&mut self, answer: &FileAnswer) -> Result<(), Failure> {
+        // Emptied first: a version must never be stored for bytes of another one.
+        if self.part.length() > 0 {
+            self.clear()?;
+        }
+        let head = head(answer);
+        self.engine
+            .store
+            .set_grab_validator(self.grab.id, expect::validator(&head))?;
+        Ok(())
+    }
+
+    fn receive(&mut self, peer: &PeerClient, mut answer: FileAnswer) -> Result<(), Failure> {
+        let size = self.grab.size;
+        let meters = Meters {
+            pace: &self.engine.pace,
+            live: &self.live,
+            run: self.run,
+            received: &self.engine.received,
+        };
+        let is_framed = answer.content_length.is_some();
+        let result = transfer::pump(&mut answer.body, &mut self.part, size, is_framed, &meters);
+        let name = peer.name();
+        result.map_err(|stop| match stop {
+            Stop::Cancelled => Failure::cancelled(),
+            Stop::Network(error) => Failure::new(Class::Later, error.to_string()),
+            Stop::Incomplete => Failure::new(
+                Class::Later,
+                format!(
+                    "{name} ended the file early, after {} of {}",
+                    Bytes(self.part.length()),
+                    Bytes(size)
+                ),
+            ),
+            Stop::TooLong => {
+                // All of it may be something else; what cannot be trusted must not be finished.
+                match self.clear() {
+                    Err(failure) => failure,
+                    Ok(()) => Failure::new(
+                        Class::Later,
+                        format!("{name} sent more than the {size} bytes of the file"),
+                    ),
+                }
+            }
+            Stop::Disk(error) => Failure::disk("write", self.part.path(), &error),
+        })
+    }
+
+    /// Takes over what a friend says about the item: its file name and, where it differs from what
+    /// the stub said, its size.
+    fn accept(&mut self, peer: &PeerClient, release: &Release) -> Result<(), Failure> {
+        if let Some(problem) = names::filename_problem(&release.filename) {
+            return Err(Failure::new(
+                Class::Elsewhere,
+                format!(
+                    "{} names a file that cannot be stored: the name {problem}",
+                    peer.name()
+                ),
+            ));
+        }
+        if release.size != self.grab.size {
+            self.adopt_size(peer, release)?;
+        }
+        // The name that is stored already stays: an arr may have seen it.
+        let filename = self.grab.filename.get_or_insert(release.filename.clone());
+        self.engine
+            .store
+            .set_grab_file(self.grab.id, filename, self.grab.size)?;
+        self.engine.touch();
+        Ok(())
+    }
+
+    fn adopt_size(&mut self, peer: &PeerClient, release: &Release) -> Result<(), Failure> {
+        let name = peer.name();
+        if release.title != self.grab.title {
+            return Err(Failure::new(
+                Class::Elsewhere,
+                format!(
+                    "{name} has replaced the release: it is \"{}\" now",
+                    release.title
+                ),
+            ));
+        }
+        let limit = self.engine.settings.max_file_size;
+        if limit > 0 && release.size > limit {
+            return Err(Failure::new(
+                Class::Never,
+                format!(
+                    "{name} has replaced the file: it has {} now, more than max_file_size",
+                    Bytes(release.size)
+                ),
+            ));
+        }
+        log::warn!(
+            "\"{}\": {name} has replaced the file: {} bytes instead of {}",
+            self.grab.title,
+            release.size,
+            self.grab.size
+        );
+        self.grab.size = release.size;
+        Ok(())
+    }
+
+    /// An answer announces `size` bytes, which is not what we know: asks again.
+    fn agree_on_size(&mut self, peer: &PeerClient, size: u64) -> Result<(), Failure> {
+        let release = ask(peer, &self.grab.item_id)?;
+        if release.size != size {
+            return Err(Failure::new(
+                Class::Later,
+                format!(
+                    "{} announces a file of {size} bytes for a release of {}",
+                    peer.name(),
+                    release.size
+                ),
+            ));
+        }
+        self.accept(peer, &release)
+    }
+}
+
+/// Asks a friend for the item.
+pub fn ask(peer: &PeerClient, item_id: &str) -> Result<Release, Failure> {
+    peer.item(item_id, ITEM_TIMEOUT)?.ok_or_else(|| {
+        Failure::new(
+            Class::Elsewhere,
+            format!("{} does not offer it any more", peer.name()),
+        )
+    })
+}
+
+/// The headers of an answer as they are judged.
+pub fn head(answer: &FileAnswer) -> Head<'_> {
+    Head {
+        status: answer.status,
+        content_length: answer.content_length,
+        content_range: answer.content_range.as_deref(),
+        content_type: answer.content_type.as_deref(),
+        etag: answer.etag.as_deref(),
+        last_modified: answer.last_modified.as_deref(),
+    }
+}

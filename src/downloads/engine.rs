@@ -14,6 +14,7 @@ use super::pace::Pace;
 use super::states::Event;
 use super::{Grab, State};
 use crate::catalogue::Origin;
+use crate::clock::now_unix;
 use crate::config;
 use crate::peer::Peers;
 use crate::store::{Change, Store, StoreError};
@@ -64,6 +65,8 @@ pub struct Desk {
     pub no_room: HashSet<i64>,
     /// Something has changed since the queue was last looked at.
     pub is_rung: bool,
+    /// The queue's thread is there.
+    pub is_looking: bool,
     /// No transfer starts any more.
     pub is_stopping: bool,
 }
@@ -168,15 +171,11 @@ pub fn plain(event: Event) -> Change<'static> {
         reason: None,
         attempts: None,
         retry_at: None,
-        now: unix_now(),
+        now: now_unix(),
     }
 }
 
-/// Unix seconds now.
-pub fn unix_now() -> u64 {
-    unix_seconds(SystemTime::now())
-}
-
+/// A file's time in Unix seconds.
 fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())

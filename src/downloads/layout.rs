@@ -25,8 +25,7 @@ const LOCK: &str = "lock";
 pub struct Layout {
     completed: PathBuf,
     partial: PathBuf,
-    /// Held for its lock.
-    _lock: File,
+    lock: File,
 }
 
 impl Layout {
@@ -68,8 +67,20 @@ impl Layout {
         Ok(Layout {
             completed: completed.to_owned(),
             partial,
-            _lock: lock,
+            lock,
         })
+    }
+
+    /// Lets another jackdaw use the folder.
+    pub fn unlock(&self) {
+        if let Err(error) = self.lock.unlock() {
+            log::debug!("cannot unlock {}: {error}", self.partial.display());
+        }
+    }
+
+    /// Makes the folder of part files if somebody has removed it, but not the one above it.
+    pub fn make_partial(&self) -> io::Result<()> {
+        make_folder(&self.partial)
     }
 
     /// `completed_path`.

@@ -41,11 +41,12 @@ use std::time::Instant;
 pub use grab::{AddError, Grab, NewGrab, QueueMove, Scope, Selection, State, Totals};
 
 use crate::catalogue::Catalogue;
+use crate::clock::{Zone, now_unix};
 use crate::config;
 use crate::peer::Peers;
 use crate::store::{Added, Change, NewRow, QueueEdge, Store, StoreError};
 use crate::torrent::stub::{self, Infohash, Stub};
-use engine::{Desk, Engine, Origins, plain, unix_now};
+use engine::{Desk, Engine, Origins, plain};
 use layout::Layout;
 use live::lock;
 use pace::Pace;
@@ -81,7 +82,7 @@ impl Downloads {
         origins: Origins,
     ) -> Result<Arc<Downloads>, String> {
         let layout = Layout::open(&settings.completed_path)?;
-        let pace = Pace::new(settings.rate.clone());
+        let pace = Pace::new(settings.rate.clone(), Zone::local());
         let engine = Arc::new(Engine {
             settings,
             store,
@@ -157,7 +158,7 @@ impl Downloads {
                 ratio_limit: new.ratio_limit,
                 seeding_time_limit: new.seeding_time_limit,
                 inactive_seeding_time_limit: new.inactive_seeding_time_limit,
-                added_at: unix_now(),
+                added_at: now_unix(),
                 completed_at: None,
                 imported_at: None,
                 have: 0,
@@ -460,7 +461,7 @@ impl Downloads {
 
     /// The rate limit in force now, bytes per second; 0 = none.
     pub fn global_limit(&self) -> u64 {
-        self.engine.pace.limit()
+        self.engine.pace.limit(now_unix())
     }
 
     /// Sums over all running transfers.
@@ -571,7 +572,9 @@ impl Downloads {
         };
         let state = self.engine.advance(grab.id, &change)?;
         if state.is_some() {
-            lock(&self.engine.desk).due.remove(&grab.id);
+            let mut desk = lock(&self.engine.desk);
+            desk.due.remove(&grab.id);
+            desk.no_room.remove(&grab.id);
         }
         Ok(state)
     }
@@ -592,5 +595,9 @@ fn ids(grabs: &[Grab]) -> Vec<i64> {
     grabs.iter().map(|grab| grab.id).collect()
 }
 
+#[cfg(test)]
+mod engine_tests;
+#[cfg(test)]
+mod rig;
 #[cfg(test)]
 mod tests;

@@ -149,7 +149,11 @@ mod tests {
                 seed ^= seed << 13;
                 seed ^= seed >> 7;
                 seed ^= seed << 17;
-                let limit = if seed % 3 == 0 { 0x11_0000 } else { 0x80 };
+                let limit = if seed.is_multiple_of(3) {
+                    0x11_0000
+                } else {
+                    0x80
+                };
                 title.extend(char::from_u32((seed >> 20) as u32 % limit));
             }
             seed = seed.wrapping_add(0x1234_5678_9abc_def1);

@@ -90,14 +90,14 @@ pub fn new_grab(arr: &str, peer: &PeerClient, title: &str, size: u64, item: &str
 }
 
 /// An engine whose friend is never asked.
-struct Desk1 {
+struct Idle {
     home: Home,
     peer: Arc<PeerClient>,
     downloads: Arc<Downloads>,
 }
 
-impl Desk1 {
-    fn new() -> Desk1 {
+impl Idle {
+    fn new() -> Idle {
         let home = Home::new();
         let peer = friend("alice", "http://127.0.0.1:9");
         let peers = Arc::new(Peers::new(vec![Arc::clone(&peer)]));
@@ -108,7 +108,7 @@ impl Desk1 {
             Box::new(|_| Ok(Vec::new())),
         )
         .unwrap();
-        Desk1 {
+        Idle {
             home,
             peer,
             downloads,
@@ -148,7 +148,7 @@ fn arr(name: &str) -> Scope {
 
 #[test]
 fn an_accepted_grab_is_listed_at_once() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     let before = desk.downloads.revision();
     let hash = desk.add("sonarr", "A.S01E01");
     assert!(desk.downloads.revision() > before);
@@ -168,7 +168,7 @@ fn an_accepted_grab_is_listed_at_once() {
 
 #[test]
 fn adding_again_changes_nothing_until_the_grab_has_ended() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     let hash = desk.add("sonarr", "A");
     let first = desk.get("sonarr", &hash);
     let mut again = new_grab("sonarr", &desk.peer, "A", 1000, "c:movie:1");
@@ -191,7 +191,7 @@ fn adding_again_changes_nothing_until_the_grab_has_ended() {
 
 #[test]
 fn arrs_do_not_see_or_touch_each_others_grabs() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     let hash = desk.add("radarr", "A");
     assert_eq!(desk.add("sonarr", "A"), hash);
     desk.add("radarr", "B");
@@ -216,7 +216,7 @@ fn arrs_do_not_see_or_touch_each_others_grabs() {
 
 #[test]
 fn a_folder_that_is_there_already_is_not_used() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     fs::create_dir(desk.home.done().join("A")).unwrap();
     fs::write(desk.home.done().join("A (2)"), b"").unwrap();
     let hash = desk.add("radarr", "A");
@@ -225,7 +225,7 @@ fn a_folder_that_is_there_already_is_not_used() {
 
 #[test]
 fn what_cannot_be_fetched_is_refused() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     let good = new_grab("radarr", &desk.peer, "A", 1000, "i");
     assert_eq!(desk.downloads.check(&good.torrent), Ok(()));
     assert!(matches!(
@@ -251,7 +251,7 @@ fn what_cannot_be_fetched_is_refused() {
 
 #[test]
 fn deleting_moves_the_next_stub_one_generation_on() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     let hash = desk.add("radarr", "A");
     let store = &desk.downloads.engine.store;
     assert_eq!(store.generation(Some("radarr"), &hash).unwrap(), 0);
@@ -264,7 +264,7 @@ fn deleting_moves_the_next_stub_one_generation_on() {
 
 #[test]
 fn deleting_takes_the_part_file_and_only_on_request_the_finished_one() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     let engine = &desk.downloads.engine;
     for (delete_files, is_finished, stays) in [
         (false, true, true),
@@ -292,7 +292,7 @@ fn deleting_takes_the_part_file_and_only_on_request_the_finished_one() {
 
 #[test]
 fn the_queue_can_be_reordered() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     let hashes: Vec<Infohash> = ["A", "B", "C", "D"]
         .map(|title| desk.add("x", title))
         .into();
@@ -313,7 +313,7 @@ fn the_queue_can_be_reordered() {
 
 #[test]
 fn tags_names_and_limits_are_kept() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     let hash = desk.add("x", "A");
     let all = Scope::All;
     let tag = |more: &'static str| {
@@ -365,7 +365,7 @@ fn tags_names_and_limits_are_kept() {
 
 #[test]
 fn recheck_finds_missing_and_short_files() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     let engine = &desk.downloads.engine;
     for (content, expected) in [
         (Some(vec![1; 1000]), State::Completed),
@@ -394,7 +394,7 @@ fn recheck_finds_missing_and_short_files() {
 
 #[test]
 fn failures_are_told_once() {
-    let desk = Desk1::new();
+    let desk = Idle::new();
     let hash = desk.add("x", "A");
     let engine = &desk.downloads.engine;
     lock(&engine.desk).is_stopping = true;

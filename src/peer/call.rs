@@ -124,6 +124,10 @@ impl Call {
         PeerError::Protocol(format!("{}: {problem}", self.what))
     }
 
+    pub(super) fn unsound(&self, problem: &str) -> PeerError {
+        PeerError::Unsound(format!("{}: {problem}", self.what))
+    }
+
     fn error(&self, error: &ureq::Error) -> PeerError {
         let problem = match error {
             ureq::Error::Timeout(ureq::Timeout::Resolve) => {

@@ -12,7 +12,7 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use ureq::http::header;
 
@@ -53,6 +53,9 @@ pub enum PeerError {
     },
     /// Answered, but not with what the protocol says.
     Protocol(String),
+    /// Its own description of an item cannot be accepted (an unsafe file name, no size): asking
+    /// again changes nothing.
+    Unsound(String),
     /// Its version is missing, malformed or too old.
     Version(String),
     /// We stopped it.
@@ -62,9 +65,10 @@ pub enum PeerError {
 impl fmt::Display for PeerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            PeerError::Unreachable(what) | PeerError::Protocol(what) | PeerError::Version(what) => {
-                f.write_str(what)
-            }
+            PeerError::Unreachable(what)
+            | PeerError::Protocol(what)
+            | PeerError::Unsound(what)
+            | PeerError::Version(what) => f.write_str(what),
             PeerError::Status { status, what, .. } => write!(f, "{what}: HTTP status {status}"),
             PeerError::Cancelled => f.write_str("cancelled"),
         }
@@ -166,6 +170,16 @@ impl PeerClient {
 
     /// `GET /handshake` with the version check (>= 0.1.0). `timeout` is for the whole call.
     pub fn handshake(&self, timeout: Duration) -> Result<Handshake, PeerError> {
+        self.handshake_and_date(timeout)
+            .map(|(handshake, _)| handshake)
+    }
+
+    /// As [`PeerClient::handshake`], with the time of day that the friend's answer was given at
+    /// its clock, if it says so (`Date`, in whole seconds).
+    pub fn handshake_and_date(
+        &self,
+        timeout: Duration,
+    ) -> Result<(Handshake, Option<SystemTime>), PeerError> {
         let call = self.call("/handshake");
         let mut answer = match call.get(Load::Call(timeout), &never(), timeout, &[]) {
             Err(PeerError::Status {
@@ -177,6 +191,8 @@ impl PeerClient {
             }
             other => other?,
         };
+        let date = text_header(answer.headers(), header::DATE)
+            .and_then(|date| httpdate::parse_http_date(&date).ok());
         let text = call.small_json(answer.body_mut(), MAX_HANDSHAKE)?;
         let mut name = None;
         let mut version = None;
@@ -207,11 +223,12 @@ impl PeerClient {
                 call.what
             )));
         }
-        Ok(Handshake {
+        let handshake = Handshake {
             name: name.unwrap_or_else(|| self.config.name.clone()),
             version,
             capabilities,
-        })
+        };
+        Ok((handshake, date))
     }
 
     /// `GET /peer/search`, item by item into `sink`, filtered defensively (only items that really
@@ -285,7 +302,7 @@ impl PeerClient {
         };
         let text = call.small_json(answer.body_mut(), json::MAX_ITEM as u64)?;
         let release =
-            wire::read(&text).map_err(|reason| call.protocol(&format!("the item {reason}")))?;
+            wire::read(&text).map_err(|reason| call.unsound(&format!("the item {reason}")))?;
         if release.id != id {
             return Err(call.protocol("another item came than the one asked for"));
         }

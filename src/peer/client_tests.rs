@@ -381,7 +381,7 @@ fn one_item() {
         ask(ok(&item("other", ""))),
         Err(PeerError::Protocol(_))
     ));
-    assert!(matches!(ask(ok("{}")), Err(PeerError::Protocol(_))));
+    assert!(matches!(ask(ok("{}")), Err(PeerError::Unsound(_))));
     assert!(matches!(
         ask("HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n".into()),
         Err(PeerError::Status { status: 503, retry_after: Some(wait), .. })

@@ -7,14 +7,19 @@
 //! when a state changes.
 
 mod generations;
+mod grab_edits;
 mod grabs;
+mod inspect;
+mod keys;
 pub mod labels;
 pub mod origins;
 mod queue;
 pub mod releases;
 pub mod shared;
 
-pub use grabs::{Added, Change, NewRow, QueueEdge};
+pub use grab_edits::QueueEdge;
+pub use grabs::{Added, Change, NewRow};
+pub use inspect::Schema;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -150,7 +150,9 @@ fn answer(
     }
 
     let peer_id = friend.map(PeerClient::id);
-    let search = query::search(function, &request.query, peer_id, SystemTime::now())?;
+    let mut search = query::search(function, &request.query, peer_id, SystemTime::now())?;
+    // Two arrs that ask the same page by page must not disturb each other.
+    search.reader = access.arr().unwrap_or_default().to_owned();
     let page = if query::matches_nothing(&search) {
         Ok(Page::default())
     } else {

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -64,8 +65,10 @@ pub struct State {
     pub movies: Vec<String>,
     /// Raw objects as `/series` lists them.
     pub series: Vec<String>,
-    /// Raw episodes (with `episodeFile`) by series id.
+    /// Raw episodes by series id.
     pub episodes: BTreeMap<u64, Vec<String>>,
+    /// Raw episode files by series id; without an entry the series is not there (404).
+    pub episode_files: BTreeMap<u64, Vec<String>>,
     /// Raw history records, oldest first.
     pub history: Vec<Value>,
     /// Records of the queue.
@@ -74,12 +77,16 @@ pub struct State {
     pub blocklist: Vec<String>,
     pub root_folders: Vec<String>,
     pub mappings: Vec<Value>,
-    /// What the app's own file system view answers for `/filesystem`: path → names of files.
-    /// Empty: the real disk is looked at.
-    pub filesystem: Option<BTreeMap<String, Vec<String>>>,
+    /// The app's own view of the disk (its container's mounts): its path → the real one.
+    /// `None`: it sees the real disk.
+    pub mounts: Option<Vec<(String, PathBuf)>>,
     pub calls: Vec<Call>,
     /// Set by a stored `tags: null`: later searches throw.
     pub tags_broken: bool,
+    /// Saves that are refused: method and resource, with the message of the validation answer.
+    pub refuse: BTreeMap<(&'static str, &'static str), String>,
+    /// A PUT that changes the implementation is a 500.
+    pub refuse_conversion: bool,
 }
 
 /// A stored indexer, client or notification.
@@ -132,14 +139,17 @@ impl FakeArr {
             movies: Vec::new(),
             series: Vec::new(),
             episodes: BTreeMap::new(),
+            episode_files: BTreeMap::new(),
             history: Vec::new(),
             queue: Vec::new(),
             blocklist: Vec::new(),
             root_folders: Vec::new(),
             mappings: Vec::new(),
-            filesystem: None,
+            mounts: None,
             calls: Vec::new(),
             tags_broken: false,
+            refuse: BTreeMap::new(),
+            refuse_conversion: false,
         }));
         let stopping = Arc::new(AtomicBool::new(false));
         let shared = Arc::new(Shared {
@@ -504,6 +514,13 @@ fn settings(app: App, implementation: &str) -> Option<Vec<(&'static str, &'stati
             }
             fields
         }
+        "Newznab" => vec![
+            ("baseUrl", "null", false),
+            ("apiPath", "\"/api\"", false),
+            ("apiKey", "null", true),
+            ("categories", "[5030,5040]", false),
+            ("additionalParameters", "null", false),
+        ],
         "TorrentBlackhole" => vec![
             ("torrentFolder", "null", false),
             ("watchFolder", "null", false),
@@ -524,7 +541,7 @@ fn settings(app: App, implementation: &str) -> Option<Vec<(&'static str, &'stati
 
 fn implementations(resource: &str) -> &'static [&'static str] {
     match resource {
-        "indexer" => &["Torznab"],
+        "indexer" => &["Newznab", "Torznab"],
         "downloadclient" => &["TorrentBlackhole", "QBittorrent"],
         _ => &["Webhook"],
     }
@@ -839,6 +856,30 @@ fn provider_call(
                     }
                 }
             }
+            let implementation = |p: &Provider| json::to_string(&p.top["implementation"]);
+            let mut errors = Vec::new();
+            {
+                let state = shared.state.lock().unwrap();
+                if let Some(message) = state
+                    .refuse
+                    .iter()
+                    .find(|((method, of), _)| *method == call.method && *of == resource)
+                    .map(|(_, message)| message)
+                    && !is_test
+                {
+                    errors.push(error_item("", message, false));
+                }
+                if state.refuse_conversion
+                    && stored
+                        .as_ref()
+                        .is_some_and(|stored| implementation(stored) != implementation(&provider))
+                {
+                    return (500, r#"{"message":"Unable to cast object"}"#.into());
+                }
+            }
+            if !errors.is_empty() {
+                return (400, json::to_string(&errors));
+            }
             let enabled = is_enabled(resource, &provider);
             let changed = stored.as_ref().is_none_or(|stored| {
                 format!("{:?}{:?}", stored.top, stored.fields)
@@ -847,7 +888,6 @@ fn provider_call(
             if call.method == "PUT" && !changed {
                 return (202, show(&provider));
             }
-            let mut errors = Vec::new();
             if enabled || is_test {
                 errors = validate(shared, resource, &provider);
             }
@@ -918,6 +958,17 @@ fn library_call(shared: &Shared, call: &Call, segments: &[&str], query: &Query) 
                 r#"{"message":"seriesId or episodeIds must be provided"}"#.into(),
             ),
         },
+        ("GET", ["episodefile"]) if !radarr => {
+            let id = query.get("seriesId").and_then(|id| id.parse().ok());
+            match id.map(|id: u64| state.episode_files.get(&id)) {
+                Some(Some(all)) => joined(all.iter().collect()),
+                Some(None) => (404, r#"{"message":"NotFound"}"#.into()),
+                None => (
+                    400,
+                    r#"{"message":"seriesId or episodeFileIds must be provided"}"#.into(),
+                ),
+            }
+        }
         ("GET", ["history", "since"]) => {
             let since = query.get("date").cloned().unwrap_or_default();
             let event = query.get("eventType").cloned();
@@ -1023,6 +1074,37 @@ fn library_call(shared: &Shared, call: &Call, segments: &[&str], query: &Query) 
             let Ok(Value::Object(mut body)) = json::from_str(&call.body) else {
                 return (400, "{}".into());
             };
+            // Both get their trailing separator; a duplicate of host and remote path is a 500.
+            let text = |body: &Object, name: &str| match body.get(name) {
+                Some(Value::String(text)) => text.clone(),
+                _ => String::new(),
+            };
+            for name in ["remotePath", "localPath"] {
+                let path = text(&body, name);
+                let path = format!("{}/", path.trim_end_matches('/'));
+                body.insert(name.into(), Value::String(path));
+            }
+            let local = text(&body, "localPath");
+            if real(&state.mounts, &local).is_none_or(|path| !path.is_dir()) {
+                return (
+                    400,
+                    json::to_string(&vec![error_item(
+                        "LocalPath",
+                        &format!("Path: '{local}' does not exist"),
+                        false,
+                    )]),
+                );
+            }
+            if state.mappings.iter().any(|old| {
+                ["host", "remotePath"]
+                    .iter()
+                    .all(|name| get_str(old, name) == Some(&text(&body, name)))
+            }) {
+                return (
+                    500,
+                    r#"{"message":"RemotePath already mapped","description":""}"#.into(),
+                );
+            }
             let id = state.next_id;
             state.next_id += 1;
             body.insert("id".into(), number(id));
@@ -1032,40 +1114,74 @@ fn library_call(shared: &Shared, call: &Call, segments: &[&str], query: &Query) 
         }
         ("GET", ["filesystem"]) => {
             let path = query.get("path").cloned().unwrap_or_default();
-            let names: Vec<String> = match &state.filesystem {
-                Some(known) => known
-                    .get(path.trim_end_matches('/'))
-                    .cloned()
-                    .unwrap_or_default(),
-                None => std::fs::read_dir(&path)
-                    .map(|entries| {
-                        entries
-                            .flatten()
-                            .filter(|entry| entry.path().is_file())
-                            .filter_map(|entry| entry.file_name().into_string().ok())
-                            .collect()
+            let with_files = query.get("includeFiles").is_some_and(|text| text == "true");
+            // Without a separator at the end the parent is listed; what is not there is empty.
+            let folder = &path[..path.rfind('/').map_or(0, |at| at + 1)];
+            let mut folders: Vec<String> = Vec::new();
+            let mut files: Vec<String> = Vec::new();
+            match (&state.mounts, real(&state.mounts, folder)) {
+                (Some(mounts), _) if folder == "/" => folders.extend(
+                    mounts
+                        .iter()
+                        .filter_map(|(theirs, _)| theirs.split('/').nth(1))
+                        .map(str::to_owned),
+                ),
+                (_, Some(real)) => {
+                    for entry in std::fs::read_dir(real).into_iter().flatten().flatten() {
+                        let Ok(name) = entry.file_name().into_string() else {
+                            continue;
+                        };
+                        match entry.path().is_dir() {
+                            true => folders.push(name),
+                            false => files.push(name),
+                        }
+                    }
+                }
+                (_, None) => {}
+            }
+            folders.dedup();
+            let shown = |kind: &str, names: Vec<String>, end: &str| {
+                let shown: Vec<String> = names
+                    .iter()
+                    .map(|name| {
+                        format!(
+                            r#"{{"type":"{kind}","name":{},"path":{}}}"#,
+                            json::to_string(name),
+                            json::to_string(&format!("{folder}{name}{end}"))
+                        )
                     })
-                    .unwrap_or_default(),
+                    .collect();
+                shown.join(",")
             };
-            let files: Vec<String> = names
-                .iter()
-                .map(|name| {
-                    format!(
-                        r#"{{"type":"file","name":{},"path":{}}}"#,
-                        json::to_string(name),
-                        json::to_string(&format!("{}/{name}", path.trim_end_matches('/')))
-                    )
-                })
-                .collect();
+            let files = if with_files { files } else { Vec::new() };
             (
                 200,
-                format!(r#"{{"directories":[],"files":[{}]}}"#, files.join(",")),
+                format!(
+                    r#"{{"directories":[{}],"files":[{}]}}"#,
+                    shown("folder", folders, "/"),
+                    shown("file", files, "")
+                ),
             )
         }
         ("GET", ["health"]) => (200, "[]".into()),
         ("POST", ["command"]) => (201, r#"{"id":1,"status":"queued"}"#.into()),
         _ => (404, r#"{"message":"NotFound"}"#.into()),
     }
+}
+
+/// Where a path of the app's really is; `None` if it cannot see it.
+fn real(mounts: &Option<Vec<(String, PathBuf)>>, theirs: &str) -> Option<PathBuf> {
+    let Some(mounts) = mounts else {
+        return Some(PathBuf::from(theirs));
+    };
+    mounts
+        .iter()
+        .filter_map(|(at, real)| {
+            let rest = Path::new(theirs).strip_prefix(at).ok()?;
+            Some((at.len(), real.join(rest)))
+        })
+        .max_by_key(|(length, _)| *length)
+        .map(|(_, path)| path)
 }
 
 fn page(query: &Query, records: &[String]) -> String {

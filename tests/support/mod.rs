@@ -84,3 +84,17 @@ impl Drop for Home {
         }
     }
 }
+
+/// Finished and part files below `completed_path`; the lock that keeps a second jackdaw away from
+/// the part files belongs to no grab.
+pub fn files_of_grabs(completed: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(completed).unwrap().map(Result::unwrap) {
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(files_of_grabs(&entry.path())),
+            false => found.push(entry.path()),
+        }
+    }
+    found.retain(|path| !path.ends_with(".partial/lock"));
+    found
+}

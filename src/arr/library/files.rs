@@ -2,20 +2,26 @@
 //!
 //! The longest matching `path_map` prefix wins. Files are looked at with stat and access only, so
 //! that data blocks are not touched, and a file found in order is believed for a day: a refresh
-//! every quarter of an hour must let disks sleep.
+//! every quarter of an hour must let disks sleep. What cannot be shared is counted and said once,
+//! again only when a complete scan finds something else.
 
 use std::collections::HashSet;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+use super::record;
+use crate::peer::wire;
+use crate::sys::lock;
 
 /// How long a file that was found in order is believed.
 const BELIEVED_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// Most files that are remembered as in order: 8 bytes each. A library beyond it is looked at
-/// more often, nothing else.
-const MAX_REMEMBERED: usize = 200_000;
+/// Most files that are remembered as in order: some 2 MiB. A library beyond it is looked at more
+/// often, nothing else.
+const MAX_REMEMBERED: usize = 100_000;
 
 /// Path mapping and the memory of what was in order.
 pub struct Files {
@@ -25,6 +31,8 @@ pub struct Files {
 
 struct State {
     since: Instant,
+    /// Digests of path and size. Chance collisions among 100,000 are one in a billion, and would
+    /// only offer a file that is then not found.
     in_order: HashSet<u64>,
     /// Files that could not be opened in this scan, and the first of them with its reason.
     missing: u64,
@@ -49,34 +57,42 @@ impl Files {
     }
 
     /// A new scan begins.
-    pub fn begin(&self) {
-        let mut state = self.lock();
+    pub fn begin(&self, now: Instant) {
+        let mut state = lock(&self.state);
         state.missing = 0;
         state.first_missing = None;
-        if state.since.elapsed() > BELIEVED_FOR {
+        if now.saturating_duration_since(state.since) > BELIEVED_FOR {
             state.in_order.clear();
-            state.since = Instant::now();
+            state.since = now;
         }
     }
 
-    /// Our path of a file of the arr's and its size on disk; `None` if we cannot open it.
-    pub fn find(&self, theirs: &str, file_id: u64, size: u64) -> Option<(PathBuf, u64)> {
+    /// Our path of a file of the arr's and its size on disk; `None` if we cannot share it.
+    pub fn find(&self, theirs: &str, size: u64) -> Option<(PathBuf, u64)> {
+        let memory = {
+            // Path and size: a file that was moved or replaced is looked at again.
+            let mut hasher = DefaultHasher::new();
+            (theirs, size).hash(&mut hasher);
+            hasher.finish()
+        };
         let path = ours(&self.map, theirs);
-        // Number and size together: a file that was replaced is looked at again.
-        let memory = file_id.rotate_left(40) ^ size;
-        if self.lock().in_order.contains(&memory) {
+        if lock(&self.state).in_order.contains(&memory) {
             return Some((path, size));
         }
-        match look(&path) {
+        let looked = match wire::name_problem(record::filename(theirs)) {
+            Some(problem) => Err(format!("no friend could take it: its name {problem}")),
+            None => look(&path),
+        };
+        match looked {
             Ok(found) => {
-                let mut state = self.lock();
+                let mut state = lock(&self.state);
                 if found == size && state.in_order.len() < MAX_REMEMBERED {
                     state.in_order.insert(memory);
                 }
-                (found > 0).then_some((path, found))
+                Some((path, found))
             }
             Err(error) => {
-                let mut state = self.lock();
+                let mut state = lock(&self.state);
                 state.missing += 1;
                 if state.first_missing.is_none() {
                     state.first_missing = Some(if Path::new(theirs) == path {
@@ -90,29 +106,31 @@ impl Files {
         }
     }
 
-    /// The scan has ended: says what is missing, if that has changed.
-    pub fn report(&self, name: &str) {
-        let mut state = self.lock();
+    /// A complete scan has ended. What there is to say about missing files, if that has changed.
+    pub fn news(&self) -> Option<News> {
+        let mut state = lock(&self.state);
         let now = state
             .first_missing
             .take()
             .map(|first| (state.missing, first));
         if now == state.said {
-            return;
-        }
-        match &now {
-            Some((count, first)) => log::warn!(
-                "{name}: {count} files cannot be opened and are not shared, for example {first}; \
-                 if the paths differ here, set path_map in its section"
-            ),
-            None => log::info!("{name}: all files can be opened"),
+            return None;
         }
         state.said = now;
+        Some(match &state.said {
+            Some((count, first)) => News::Missing(*count, first.clone()),
+            None => News::AllThere,
+        })
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// What a scan found out about files that are not shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// So many, and one of them with the reason.
+    Missing(u64, String),
+    /// After some were missing, none is.
+    AllThere,
 }
 
 /// Maps a path of the arr's to ours.
@@ -139,14 +157,17 @@ pub fn ours(map: &[(String, PathBuf)], theirs: &str) -> PathBuf {
     }
 }
 
-/// Size of a regular file that we may read.
-fn look(path: &Path) -> Result<u64, String> {
+/// Size of a regular file that we may read and that is not empty; else half a sentence why not.
+pub fn look(path: &Path) -> Result<u64, String> {
     let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
     if !metadata.is_file() {
         return Err("not a regular file".into());
     }
     rustix::fs::access(path, rustix::fs::Access::READ_OK).map_err(|error| error.to_string())?;
-    Ok(metadata.len())
+    match metadata.len() {
+        0 => Err("empty".into()),
+        length => Ok(length),
+    }
 }
 
 #[cfg(test)]
@@ -170,5 +191,93 @@ mod tests {
         ] {
             assert_eq!(ours(&map, theirs), PathBuf::from(expected), "{theirs}");
         }
+    }
+
+    fn home() -> PathBuf {
+        let home = std::env::temp_dir().join(format!(
+            "jackdaw-files-{}",
+            crate::secret::random_hex::<8>()
+        ));
+        fs::create_dir(&home).unwrap();
+        home
+    }
+
+    #[test]
+    fn what_is_missing_is_said_once_and_again_when_it_changes() {
+        let home = home();
+        let files = Files::new(vec![("/tv".into(), home.clone())]);
+        let scan = || {
+            files.begin(Instant::now());
+            let found = files.find("/tv/a.mkv", 3);
+            (found, files.news())
+        };
+        let (found, news) = scan();
+        assert_eq!(found, None);
+        let Some(News::Missing(1, text)) = news else {
+            panic!("{news:?}");
+        };
+        assert!(text.starts_with("/tv/a.mkv, looked for at "), "{text}");
+        assert!(text.contains(&format!("{}: No such file", home.join("a.mkv").display())));
+        assert_eq!(scan(), (None, None));
+
+        fs::write(home.join("a.mkv"), "").unwrap();
+        let (found, news) = scan();
+        assert!(
+            found.is_none()
+                && matches!(news, Some(News::Missing(1, text)) if text.ends_with(": empty"))
+        );
+
+        // The size on disk is what counts: the arr's may be older.
+        fs::write(home.join("a.mkv"), "12345").unwrap();
+        assert_eq!(
+            scan(),
+            (Some((home.join("a.mkv"), 5)), Some(News::AllThere))
+        );
+        assert_eq!(scan().1, None);
+        fs::remove_dir_all(home).unwrap();
+    }
+
+    #[test]
+    fn a_file_in_order_is_believed_for_a_day() {
+        let home = home();
+        let path = home.join("a.mkv");
+        let theirs = path.to_str().unwrap();
+        fs::write(&path, "123").unwrap();
+        let now = Instant::now();
+        let files = Files::new(Vec::new());
+        files.begin(now);
+        assert!(files.find(theirs, 3).is_some());
+        fs::remove_file(&path).unwrap();
+        files.begin(now + BELIEVED_FOR);
+        assert!(files.find(theirs, 3).is_some(), "the disk was looked at");
+        // Another size is another file.
+        assert!(files.find(theirs, 4).is_none());
+        files.begin(now + BELIEVED_FOR * 2);
+        assert!(files.find(theirs, 3).is_none());
+        fs::remove_dir_all(home).unwrap();
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let files = Files::new(Vec::new());
+        let mut state = lock(&files.state);
+        state.in_order.extend(0..MAX_REMEMBERED as u64);
+        let full = state.in_order.len();
+        drop(state);
+        let home = home();
+        fs::write(home.join("a"), "1").unwrap();
+        assert!(files.find(home.join("a").to_str().unwrap(), 1).is_some());
+        assert_eq!(lock(&files.state).in_order.len(), full);
+        fs::remove_dir_all(home).unwrap();
+    }
+
+    #[test]
+    fn names_that_no_friend_could_take_are_not_shared() {
+        let files = Files::new(Vec::new());
+        assert_eq!(files.find("/movies/a\\b.mkv", 1), None);
+        let Some(News::Missing(1, text)) = files.news() else {
+            panic!("nothing said");
+        };
+        assert!(text.contains("has a path separator in it"), "{text}");
     }
 }

@@ -46,13 +46,15 @@ fn offer(raw: &str, connector: &str, files: &Files) -> Option<Offer> {
         _ => {}
     });
     let file = file?;
-    let (path, size) = files.find(&file.path, file.id, file.size)?;
+    let (path, size) = files.find(&file.path, file.size)?;
     let facts = Facts {
         titles: all_titles.iter().map(String::as_str).collect(),
+        year,
+        absolute: None,
         quality: file.quality.as_ref().and_then(|q| q.name.as_deref()),
         group: file.group.as_deref(),
     };
-    let title = naming::movie(file.scene_name.as_deref(), file.stem(), year, &facts);
+    let title = naming::movie(file.scene_name.as_deref(), file.stem(), &facts);
     let id = format!("{connector}:movie:{}", file.id);
     let mut release = file.release(id, title, Category::Movies, size);
     release.tmdb_id = tmdb;

@@ -72,13 +72,9 @@ impl FileRecord {
         (record.id > 0 && !record.path.is_empty() && record.size > 0).then_some(record)
     }
 
-    /// Base name with extension; the arr's path may have separators of either kind.
+    /// Base name with extension.
     pub fn filename(&self) -> &str {
-        let separators: &[char] = match self.path.starts_with('/') {
-            true => &['/'],
-            false => &['/', '\\'],
-        };
-        self.path.rsplit(separators).next().unwrap_or("")
+        filename(&self.path)
     }
 
     /// Base name without extension.
@@ -112,6 +108,15 @@ impl FileRecord {
             air_date: None,
         }
     }
+}
+
+/// Base name of a path of the arr's, which may have separators of either kind.
+pub fn filename(path: &str) -> &str {
+    let separators: &[char] = match path.starts_with('/') {
+        true => &['/'],
+        false => &['/', '\\'],
+    };
+    path.rsplit(separators).next().unwrap_or("")
 }
 
 fn quality(raw: &str) -> Option<Quality> {

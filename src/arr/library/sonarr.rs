@@ -20,7 +20,16 @@ struct Series {
     tvdb: Option<u64>,
     tmdb: Option<u64>,
     imdb: Option<String>,
-    is_daily: bool,
+    year: Option<u32>,
+    kind: Kind,
+}
+
+/// How a series is numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Standard,
+    Daily,
+    Anime,
 }
 
 /// One episode that has a file.
@@ -29,6 +38,7 @@ struct Episode {
     file: u64,
     season: u32,
     number: u32,
+    absolute: Option<u32>,
     air_date: Option<String>,
 }
 
@@ -75,7 +85,8 @@ fn series(raw: &str) -> Option<Series> {
         tvdb: None,
         tmdb: None,
         imdb: None,
-        is_daily: false,
+        year: None,
+        kind: Kind::Standard,
     };
     // Without statistics it is asked about: only a stated zero spares the requests.
     let mut files = None;
@@ -94,7 +105,14 @@ fn series(raw: &str) -> Option<Series> {
                 .filter(|id| !id.is_empty())
                 .map(|id| id.into_owned());
         }
-        "seriesType" => series.is_daily = raw == "\"daily\"",
+        "year" => series.year = positive(raw).and_then(|year| u32::try_from(year).ok()),
+        "seriesType" => {
+            series.kind = match raw {
+                "\"daily\"" => Kind::Daily,
+                "\"anime\"" => Kind::Anime,
+                _ => Kind::Standard,
+            };
+        }
         "statistics" => {
             json::fields(raw, |key, raw| {
                 if key == "episodeFileCount" {
@@ -107,12 +125,18 @@ fn series(raw: &str) -> Option<Series> {
     (series.id > 0 && files != Some(0)).then_some(series)
 }
 
+/// Number of a series that has files.
+pub fn id_with_files(raw: &str) -> Option<u64> {
+    series(raw).map(|series| series.id)
+}
+
 fn episode(raw: &str) -> Option<Episode> {
     let mut episode = Episode {
         id: 0,
         file: 0,
         season: 0,
         number: 0,
+        absolute: None,
         air_date: None,
     };
     let (mut has_season, mut has_number) = (false, false);
@@ -128,6 +152,7 @@ fn episode(raw: &str) -> Option<Episode> {
             has_number = small(raw).is_some();
             episode.number = small(raw).unwrap_or(0);
         }
+        "absoluteEpisodeNumber" => episode.absolute = small(raw),
         "airDate" => episode.air_date = json::as_string(raw).map(|date| date.into_owned()),
         _ => {}
     });
@@ -146,15 +171,17 @@ fn offers(
     let Some(first) = episodes.first() else {
         return;
     };
-    let Some((path, size)) = files.find(&file.path, file.id, file.size) else {
+    let Some((path, size)) = files.find(&file.path, file.size) else {
         return;
     };
-    let part = match (&first.air_date, series.is_daily, episodes.len()) {
-        (Some(day), true, 1) => Part::Day(day),
+    let part = match (&first.air_date, series.kind, episodes.len()) {
+        (Some(day), Kind::Daily, 1) => Part::Day(day),
         _ => Part::Episodes(first.season, episodes.iter().map(|e| e.number).collect()),
     };
     let facts = Facts {
         titles: series.titles.iter().map(String::as_str).collect(),
+        year: series.year,
+        absolute: first.absolute.filter(|_| series.kind == Kind::Anime),
         quality: file.quality.as_ref().and_then(|q| q.name.as_deref()),
         group: file.group.as_deref(),
     };

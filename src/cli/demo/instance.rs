@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -135,38 +135,56 @@ impl Instance {
 
     /// Asks it to stop and waits; an error if it does not end cleanly in time.
     pub fn stop(mut self) -> Result<(), String> {
+        self.ask_to_stop()?;
+        match self.wait(STOP_PATIENCE) {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(format!(
+                "the {} ended with {status}:\n{}",
+                self.name,
+                self.tail()
+            )),
+            None => Err(format!(
+                "the {} did not stop within {} s",
+                self.name,
+                STOP_PATIENCE.as_secs()
+            )),
+        }
+    }
+
+    fn ask_to_stop(&self) -> Result<(), String> {
         let pid = i32::try_from(self.child.id())
             .ok()
             .and_then(rustix::process::Pid::from_raw)
             .ok_or_else(|| format!("the {} has no process id", self.name))?;
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-            .map_err(|error| format!("cannot stop the {}: {error}", self.name))?;
-        let deadline = Instant::now() + STOP_PATIENCE;
-        while Instant::now() < deadline {
+            .map_err(|error| format!("cannot stop the {}: {error}", self.name))
+    }
+
+    /// How it ended; `None` if it still runs after `patience`.
+    fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
             match self.child.try_wait() {
-                Ok(Some(status)) if status.success() => return Ok(()),
-                Ok(Some(status)) => {
-                    return Err(format!(
-                        "the {} ended with {status}:\n{}",
-                        self.name,
-                        self.tail()
-                    ));
+                Ok(None) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(20));
                 }
-                Ok(None) => std::thread::sleep(Duration::from_millis(20)),
-                Err(error) => return Err(format!("cannot wait for the {}: {error}", self.name)),
+                Ok(status) => return status,
+                Err(_) => return None,
             }
         }
-        Err(format!(
-            "the {} did not stop within {} s",
-            self.name,
-            STOP_PATIENCE.as_secs()
-        ))
     }
 }
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended already, which is what is wanted.
+        // After a stop nothing is left to do here. After a failure it gets the chance to clean up:
+        // it keeps a socket in the folder for temporary files.
+        if matches!(self.child.try_wait(), Ok(Some(_)))
+            || (self.ask_to_stop().is_ok() && self.wait(STOP_PATIENCE).is_some())
+        {
+            return;
+        }
+        // Both fail only for a process that has ended after all.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

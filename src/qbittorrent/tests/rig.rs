@@ -143,6 +143,7 @@ impl Rig {
             catalogue,
             downloads,
             qbittorrent: face,
+            arr_reports: Vec::new(),
             started: Instant::now(),
         };
         Rig { services, dir }
