@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::Grab;
 use super::engine::Engine;
 use super::expect::{self, Asked, Head, Verdict};
+use super::failover::Comparison;
 use super::live::{Live, Run};
 use super::names;
 use super::retry::{Class, Failure};
@@ -97,7 +98,22 @@ impl Job<'_> {
     fn fetch(&mut self, peer: &PeerClient) -> Result<(), Failure> {
         let mut offset = self.part.length();
         loop {
-            let validator = self.engine.store.grab_validator(self.grab.id)?;
+            let mut validator = self.engine.store.grab_validator(self.grab.id)?;
+            if offset > 0 && validator.is_none() {
+                // No header would tell if the file had been replaced by one of the same size.
+                match self.compare(peer, &self.grab.item_id)? {
+                    Comparison::Same(named) => validator = named,
+                    Comparison::Different => {
+                        log::info!(
+                            "\"{}\": the file of {} differs from what has come so far, or comes \
+                             only as a whole: starting over",
+                            self.grab.title,
+                            peer.name()
+                        );
+                        offset = 0;
+                    }
+                }
+            }
             let request = FileRequest {
                 offset,
                 last: None,

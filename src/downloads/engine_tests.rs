@@ -131,6 +131,45 @@ fn a_file_that_changed_between_attempts_is_never_spliced() {
     consumer.completed(&hash, &content(2));
 }
 
+/// As jack answers: nothing names the version of the file.
+fn nameless(ask: &Ask, data: &[u8]) -> Reply {
+    let mut reply = honest(ask, data, "");
+    reply.head = reply.head.replace("\r\nETag: ", "");
+    reply
+}
+
+#[test]
+fn a_changed_file_without_a_version_is_never_spliced() {
+    let alice = Friend::new("alice", |ask| match ask.n {
+        0 => {
+            let mut reply = nameless(ask, &data());
+            reply.body.truncate(500_000);
+            reply
+        }
+        _ => nameless(ask, &content(2)),
+    });
+    let consumer = Consumer::new(&[&alice]);
+    let hash = consumer.grab();
+    consumer.completed(&hash, &content(2));
+}
+
+#[test]
+fn a_file_without_a_version_is_resumed_all_the_same() {
+    let alice = Friend::new("alice", |ask| {
+        let mut reply = nameless(ask, &data());
+        if ask.n == 0 {
+            reply.body.truncate(500_000);
+        }
+        reply
+    });
+    let consumer = Consumer::new(&[&alice]);
+    let hash = consumer.grab();
+    let grab = consumer.completed(&hash, &data());
+    assert_eq!(grab.received, SIZE as u64, "nothing came twice");
+    let asked = alice.asked();
+    assert_eq!(asked.last().unwrap().range, Some((500_000, None)));
+}
+
 #[test]
 fn lies_end_in_a_named_failure() {
     type Lie = fn(&Ask) -> Reply;
