@@ -396,6 +396,33 @@ fn pausing_and_deleting_end_a_transfer_that_stalls() {
 }
 
 #[test]
+fn pausing_ends_a_grab_that_waits_for_the_items_description() {
+    let (_held, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let (asked, was_asked) = mpsc::channel();
+    let items = move |_| {
+        let _ = asked.send(());
+        // Silent for as long as the test runs.
+        let _ = lock(&gate).recv();
+        String::new()
+    };
+    let alice = Friend::with_items("alice", items, |_| unreachable!());
+    let consumer = Consumer::new(&[&alice]);
+    consumer.grab();
+    was_asked.recv_timeout(PATIENCE).unwrap();
+    consumer
+        .engine()
+        .pause(&Scope::All, &Selection::All)
+        .unwrap();
+    // Well before the request would give up by itself.
+    let deadline = Instant::now() + attempt::ITEM_TIMEOUT / 2;
+    while consumer.engine().totals().running > 0 {
+        assert!(Instant::now() < deadline, "it still waits for the friend");
+        thread::sleep(Duration::from_millis(3));
+    }
+}
+
+#[test]
 fn a_failed_grab_can_be_resumed_and_keeps_its_part() {
     let is_good = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&is_good);

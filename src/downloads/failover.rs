@@ -11,7 +11,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use super::attempt::{Job, ask, head};
+use super::attempt::{Job, head};
 use super::expect::{self, ContentRange};
 use super::names;
 use super::retry::{Class, Failure};
@@ -129,7 +129,7 @@ impl Job<'_> {
 
     /// Whether a candidate offers the release, and the bytes that we have.
     fn examine(&mut self, peer: &PeerClient, origin: &Origin) -> Result<Comparison, Failure> {
-        let release = ask(peer, &origin.item_id)?;
+        let release = self.ask(peer, &origin.item_id)?;
         let is_same = release.size == self.grab.size
             && release.title == self.grab.title
             && names::filename_problem(&release.filename).is_none();
