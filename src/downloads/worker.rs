@@ -77,6 +77,10 @@ fn work(engine: &Engine, grab: Grab, run: &Run) -> End {
             .layout
             .has_finished(&grab.folder, filename, grab.size)
     {
+        let path = engine.layout.finished(&grab.folder, filename);
+        if let Err(failure) = finish::confirm(&engine.layout, &path) {
+            return failed(failure, 0);
+        }
         engine.layout.remove_part(grab.id, &grab.infohash);
         return End::Finished(grab.folder, grab.filename);
     }
