@@ -85,7 +85,7 @@ fn work(engine: &Engine, grab: Grab, run: &Run) -> End {
         return End::Finished(grab.folder, grab.filename);
     }
     if let Err(error) = engine.layout.make_partial() {
-        let failure = Failure::disk("make", engine.layout.partial(), &error);
+        let failure = Failure::disk("use", engine.layout.partial(), &error);
         return failed(failure, 0);
     }
     let path = engine.layout.part(grab.id, &grab.infohash);
