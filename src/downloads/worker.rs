@@ -164,6 +164,7 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
     let (failure, gained) = match end {
         End::Finished(folder, filename) => {
             // A grab that ends well has no attempts to answer for.
+            lock(&engine.desk).full.remove(&id);
             let change = Change {
                 attempts: Some(0),
                 ..plain(Event::Finish)
@@ -178,6 +179,9 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         }
         End::Failed { failure, gained } => (failure, gained),
     };
+    if failure.class != Class::NoRoom {
+        lock(&engine.desk).full.remove(&id);
+    }
     let policy = policy(engine);
     let reason = failure.reason.as_str();
     let max = policy.max_attempts;
@@ -194,7 +198,8 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
             let reason = format!("{reason} (tried again in {})", Rough(delay));
             (Event::Retry, None, Some(delay), reason)
         }
-        Next::WaitForRoom { delay } => {
+        Next::WaitForRoom => {
+            let delay = retry::full_delay(times_full(engine, id));
             let reason = format!("{reason}: it goes on when there is room");
             (Event::NoRoom, None, Some(delay), reason)
         }
@@ -219,6 +224,15 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// How often in a row the disk was full for this grab before, and counts this time.
+fn times_full(engine: &Engine, id: i64) -> u32 {
+    let mut desk = lock(&engine.desk);
+    let times = desk.full.entry(id).or_default();
+    let before = *times;
+    *times = before.saturating_add(1);
+    before
 }
 
 fn postpone(engine: &Engine, id: i64, delay: Duration) {
