@@ -131,9 +131,12 @@ impl Layout {
     }
 
     /// True when nothing of this name lies in `completed_path`.
-    pub fn is_free(&self, folder: &str) -> bool {
-        matches!(fs::symlink_metadata(self.folder(folder)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound)
+    pub fn is_free(&self, folder: &str) -> io::Result<bool> {
+        match fs::symlink_metadata(self.folder(folder)) {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// True when the finished file is there, a plain file of this length.

@@ -543,8 +543,18 @@ impl Downloads {
                 .store
                 .grab_folder_is_taken(&folder)
                 .map_err(|error| AddError::Unavailable(error.to_string()))?;
-            if !is_taken && self.engine.layout.is_free(&folder) {
-                return Ok(folder);
+            if is_taken {
+                continue;
+            }
+            match self.engine.layout.is_free(&folder) {
+                Ok(true) => return Ok(folder),
+                Ok(false) => {}
+                Err(error) => {
+                    return Err(AddError::Unavailable(format!(
+                        "cannot look into {}: {error}",
+                        self.engine.layout.completed().display()
+                    )));
+                }
             }
         }
         Err(AddError::Unavailable(format!(

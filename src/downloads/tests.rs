@@ -225,6 +225,20 @@ fn a_folder_that_is_there_already_is_not_used() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_looked_into_is_named() {
+    let desk = Idle::new();
+    let done = desk.home.done();
+    fs::rename(&done, done.with_file_name("gone")).unwrap();
+    fs::write(&done, b"not a folder").unwrap();
+    let new = new_grab("radarr", &desk.peer, "A", 1000, "c:movie:1");
+    let error = desk.downloads.add(new).unwrap_err();
+    let AddError::Unavailable(text) = error else {
+        panic!("{error:?}");
+    };
+    assert!(text.contains("cannot look into"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_fetched_is_refused() {
     let desk = Idle::new();
     let good = new_grab("radarr", &desk.peer, "A", 1000, "i");
