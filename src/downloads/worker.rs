@@ -77,6 +77,10 @@ fn work(engine: &Engine, grab: Grab, run: &Run) -> End {
             .layout
             .has_finished(&grab.folder, filename, grab.size)
     {
+        let path = engine.layout.finished(&grab.folder, filename);
+        if let Err(failure) = finish::confirm(&engine.layout, &path) {
+            return failed(failure, 0);
+        }
         engine.layout.remove_part(grab.id, &grab.infohash);
         return End::Finished(grab.folder, grab.filename);
     }
@@ -197,9 +201,6 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         Next::Fail { attempts } => (Event::Fail, Some(attempts), None, reason.to_owned()),
         Next::Nothing => (Event::Interrupted, None, None, String::new()),
     };
-    if let Some(delay) = delay {
-        postpone(engine, id, delay);
-    }
     let change = Change {
         reason: (!reason.is_empty()).then_some(reason.as_str()),
         attempts,
@@ -207,6 +208,10 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         ..plain(event)
     };
     if engine.advance(id, &change)?.is_some() {
+        // Not before: a grab that was paused and resumed meanwhile has nothing to wait for.
+        if let Some(delay) = delay {
+            postpone(engine, id, delay);
+        }
         match event {
             Event::Fail => log::error!("\"{title}\" has failed: {reason}"),
             Event::Interrupted => {}
