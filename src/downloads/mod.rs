@@ -46,10 +46,10 @@ use crate::clock::{Zone, now_unix};
 use crate::config;
 use crate::peer::Peers;
 use crate::store::{Added, Change, NewRow, QueueEdge, Store, StoreError};
+use crate::sys::lock;
 use crate::torrent::stub::{self, Infohash, Stub};
 use engine::{Desk, Engine, Origins, plain};
 use layout::Layout;
-use live::lock;
 use pace::Pace;
 use states::Event;
 
