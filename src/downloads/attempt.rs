@@ -284,7 +284,6 @@ impl Job<'_> {
     }
 }
 
-
 /// The headers of an answer as they are judged.
 pub fn head(answer: &FileAnswer) -> Head<'_> {
     Head {

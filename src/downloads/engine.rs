@@ -64,6 +64,8 @@ pub struct Desk {
     pub due: HashMap<i64, Instant>,
     /// Grabs that wait for room and have been told so.
     pub no_room: HashSet<i64>,
+    /// How often in a row a write has found the disk full although there seemed to be room.
+    pub full: HashMap<i64, u32>,
     /// Something has changed since the queue was last looked at.
     pub is_rung: bool,
     /// The queue's thread is there.
@@ -123,6 +125,7 @@ impl Engine {
         let mut desk = lock(&self.desk);
         desk.due.remove(&id);
         desk.no_room.remove(&id);
+        desk.full.remove(&id);
         if let Some(run) = desk.running.get(&id) {
             run.cancel();
         }

@@ -24,6 +24,9 @@ const MAX_NAMES: u32 = 1000;
 /// where something lies there that is not ours to fill. An empty folder is taken: it is most likely
 /// ours, from just before a power cut, and nothing in it can be lost.
 pub fn make_folder(layout: &Layout, folder: &str) -> Result<String, Failure> {
+    layout
+        .check()
+        .map_err(|error| Failure::disk("use", layout.completed(), &error))?;
     for n in 1..=MAX_NAMES {
         let name = names::numbered(folder, n);
         let path = layout.folder(&name);

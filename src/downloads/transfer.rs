@@ -404,7 +404,13 @@ mod tests {
             received: &bench.received,
         };
         let size = 3 * SYNC_EVERY;
-        let result = pump(&mut Cursor::new(content(1000)), &mut part, size, true, &meters);
+        let result = pump(
+            &mut Cursor::new(content(1000)),
+            &mut part,
+            size,
+            true,
+            &meters,
+        );
         assert!(matches!(result, Err(Stop::Disk(_))), "{result:?}");
         assert_eq!(part.length(), SYNC_EVERY);
         assert_eq!(bench.live.have(), SYNC_EVERY);

@@ -86,7 +86,7 @@ fn work(engine: &Engine, grab: Grab, run: &Run) -> End {
         return End::Finished(grab.folder, grab.filename);
     }
     if let Err(error) = engine.layout.make_partial() {
-        let failure = Failure::disk("make", engine.layout.partial(), &error);
+        let failure = Failure::disk("use", engine.layout.partial(), &error);
         return failed(failure, 0);
     }
     let path = engine.layout.part(grab.id, &grab.infohash);
@@ -165,6 +165,7 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
     let (failure, gained) = match end {
         End::Finished(folder, filename) => {
             // A grab that ends well has no attempts to answer for.
+            lock(&engine.desk).full.remove(&id);
             let change = Change {
                 attempts: Some(0),
                 ..plain(Event::Finish)
@@ -179,6 +180,9 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         }
         End::Failed { failure, gained } => (failure, gained),
     };
+    if failure.class != Class::NoRoom {
+        lock(&engine.desk).full.remove(&id);
+    }
     let policy = policy(engine);
     let reason = failure.reason.as_str();
     let max = policy.max_attempts;
@@ -195,7 +199,8 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
             let reason = format!("{reason} (tried again in {})", Rough(delay));
             (Event::Retry, None, Some(delay), reason)
         }
-        Next::WaitForRoom { delay } => {
+        Next::WaitForRoom => {
+            let delay = retry::full_delay(times_full(engine, id));
             let reason = format!("{reason}: it goes on when there is room");
             (Event::NoRoom, None, Some(delay), reason)
         }
@@ -220,6 +225,15 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// How often in a row the disk was full for this grab before, and counts this time.
+fn times_full(engine: &Engine, id: i64) -> u32 {
+    let mut desk = lock(&engine.desk);
+    let times = desk.full.entry(id).or_default();
+    let before = *times;
+    *times = before.saturating_add(1);
+    before
 }
 
 fn postpone(engine: &Engine, id: i64, delay: Duration) {
