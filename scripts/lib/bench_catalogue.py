@@ -237,7 +237,7 @@ def questions(binary, home, load, friends):
            "2 x")
     if not is_running:
         line("  the refresh was over before the questions", "not measured")
-    judged("  highest memory meanwhile", peak, mib(peak), 24 * MIB, "24 MiB")
+    line("  highest memory meanwhile", mib(peak))
 
 
 def kinds_of_equal_length(kinds):
