@@ -348,7 +348,6 @@ mod tests {
             base_hash: Infohash([0xab; 20]),
             generation: 0,
             title: title.into(),
-            display_name: None,
             size: 1000,
             peer_id: "0a1b2c3d".into(),
             item_id: "x:movie:1".into(),

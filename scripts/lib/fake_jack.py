@@ -17,14 +17,19 @@ PIECE = 256 * 1024
 # Numbers of different friends must not meet.
 STEP = 1_000_000
 ADJECTIVES = "Silent Golden Broken Distant Hidden Frozen Burning Lonely Crimson Electric".split()
-NOUNS = "River Garden Empire Station Mirror Harbour Summer Machine Orchard Letter Kingdom".split()
+SYLLABLES = "ba ren to mi sal ver lo qui dan er fos ti gra nu hel ka rim su vor ze pol min".split()
 GROUPS = "NTb FLUX CMRG TEPES SiGMA GROUP".split()
+
+
+def words(key):
+    """Three words: one that a tenth of all titles have, two that few have."""
+    several = [SYLLABLES[key // step % len(SYLLABLES)] for step in (1, 7, 50, 3, 90, 1100)]
+    return f"{ADJECTIVES[key % 10]}.{''.join(several[:3])}.{''.join(several[3:])}".title()
 
 
 def release(friend, number, generation):
     """A film or, three times out of four, an episode: what a mixed library looks like."""
     key = friend * STEP + number
-    words = f"{ADJECTIVES[key % 10]}.{NOUNS[key // 10 % 11]}.{NOUNS[key // 110 % 11]}"
     group = GROUPS[key % 6]
     day = f"20{10 + key % 15:02}-{1 + key // 7 % 12:02}-{1 + key // 11 % 28:02}"
     item = {
@@ -42,19 +47,19 @@ def release(friend, number, generation):
     }
     if number % 4 == 0:
         item["id"] = f"r:movie:{key}"
-        item["title"] = f"{words}.{key}.1999.1080p.WEB-DL.DDP5.1.x264-{group}"
+        item["title"] = f"{words(key)}.{key}.1999.1080p.WEB-DL.DDP5.1.x264-{group}"
         item["category"] = 2000
         item["imdbId"], item["tmdbId"] = f"tt{key:08}", key
     else:
         series, episode = key // 100, key % 100
-        words = f"{ADJECTIVES[series % 10]}.{NOUNS[series // 10 % 11]}.{series}"
+        name = f"{words(series)}.{series}"
         item["season"], item["episode"] = 1 + episode // 20, 1 + episode % 20
         item["id"] = f"s:episode:{key}"
         item["title"] = (
-            f"{words}.S{item['season']:02}E{item['episode']:02}.1080p.WEB-DL.x264-{group}"
+            f"{name}.S{item['season']:02}E{item['episode']:02}.1080p.WEB-DL.x264-{group}"
         )
         item["category"], item["tvdbId"] = 5000, series
-        item["seriesTitle"] = words.replace(".", " ")
+        item["seriesTitle"] = name.replace(".", " ")
     item["filename"] = item["title"] + ".mkv"
     return item
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::Grab;
 use super::engine::Engine;
 use super::expect::{self, Asked, Head, Verdict};
+use super::failover::Comparison;
 use super::live::{Live, Run};
 use super::names;
 use super::retry::{Class, Failure};
@@ -58,7 +59,7 @@ impl Job<'_> {
         };
         let peer = Arc::clone(peer);
         if self.grab.filename.is_none() {
-            let release = ask(&peer, &self.grab.item_id)?;
+            let release = self.ask(&peer, &self.grab.item_id)?;
             self.accept(&peer, &release)?;
         }
         if self.part.length() > self.grab.size {
@@ -94,10 +95,36 @@ impl Job<'_> {
             .map_err(|error| Failure::disk("reserve room for", self.part.path(), &error))
     }
 
+    /// Asks a friend for the item.
+    pub fn ask(&self, peer: &PeerClient, item_id: &str) -> Result<Release, Failure> {
+        let release = peer.item_unless(item_id, ITEM_TIMEOUT, &self.run.cancel)?;
+        release.ok_or_else(|| {
+            Failure::new(
+                Class::Elsewhere,
+                format!("{} does not offer it any more", peer.name()),
+            )
+        })
+    }
+
     fn fetch(&mut self, peer: &PeerClient) -> Result<(), Failure> {
         let mut offset = self.part.length();
         loop {
-            let validator = self.engine.store.grab_validator(self.grab.id)?;
+            let mut validator = self.engine.store.grab_validator(self.grab.id)?;
+            if offset > 0 && validator.is_none() {
+                // No header would tell if the file had been replaced by one of the same size.
+                match self.compare(peer, &self.grab.item_id)? {
+                    Comparison::Same(named) => validator = named,
+                    Comparison::Different => {
+                        log::info!(
+                            "\"{}\": the file of {} differs from what has come so far, or comes \
+                             only as a whole: starting over",
+                            self.grab.title,
+                            peer.name()
+                        );
+                        offset = 0;
+                    }
+                }
+            }
             let request = FileRequest {
                 offset,
                 last: None,
@@ -242,7 +269,7 @@ impl Job<'_> {
 
     /// An answer announces `size` bytes, which is not what we know: asks again.
     fn agree_on_size(&mut self, peer: &PeerClient, size: u64) -> Result<(), Failure> {
-        let release = ask(peer, &self.grab.item_id)?;
+        let release = self.ask(peer, &self.grab.item_id)?;
         if release.size != size {
             return Err(Failure::new(
                 Class::Later,
@@ -257,15 +284,6 @@ impl Job<'_> {
     }
 }
 
-/// Asks a friend for the item.
-pub fn ask(peer: &PeerClient, item_id: &str) -> Result<Release, Failure> {
-    peer.item(item_id, ITEM_TIMEOUT)?.ok_or_else(|| {
-        Failure::new(
-            Class::Elsewhere,
-            format!("{} does not offer it any more", peer.name()),
-        )
-    })
-}
 
 /// The headers of an answer as they are judged.
 pub fn head(answer: &FileAnswer) -> Head<'_> {

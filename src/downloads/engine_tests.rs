@@ -131,6 +131,45 @@ fn a_file_that_changed_between_attempts_is_never_spliced() {
     consumer.completed(&hash, &content(2));
 }
 
+/// As jack answers: nothing names the version of the file.
+fn nameless(ask: &Ask, data: &[u8]) -> Reply {
+    let mut reply = honest(ask, data, "");
+    reply.head = reply.head.replace("\r\nETag: ", "");
+    reply
+}
+
+#[test]
+fn a_changed_file_without_a_version_is_never_spliced() {
+    let alice = Friend::new("alice", |ask| match ask.n {
+        0 => {
+            let mut reply = nameless(ask, &data());
+            reply.body.truncate(500_000);
+            reply
+        }
+        _ => nameless(ask, &content(2)),
+    });
+    let consumer = Consumer::new(&[&alice]);
+    let hash = consumer.grab();
+    consumer.completed(&hash, &content(2));
+}
+
+#[test]
+fn a_file_without_a_version_is_resumed_all_the_same() {
+    let alice = Friend::new("alice", |ask| {
+        let mut reply = nameless(ask, &data());
+        if ask.n == 0 {
+            reply.body.truncate(500_000);
+        }
+        reply
+    });
+    let consumer = Consumer::new(&[&alice]);
+    let hash = consumer.grab();
+    let grab = consumer.completed(&hash, &data());
+    assert_eq!(grab.received, SIZE as u64, "nothing came twice");
+    let asked = alice.asked();
+    assert_eq!(asked.last().unwrap().range, Some((500_000, None)));
+}
+
 #[test]
 fn lies_end_in_a_named_failure() {
     type Lie = fn(&Ask) -> Reply;
@@ -354,6 +393,33 @@ fn pausing_and_deleting_end_a_transfer_that_stalls() {
     assert!(consumer.engine().get(&Scope::All, &hash).unwrap().is_none());
     idle(&consumer);
     consumer.no_part(&hash);
+}
+
+#[test]
+fn pausing_ends_a_grab_that_waits_for_the_items_description() {
+    let (_held, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let (asked, was_asked) = mpsc::channel();
+    let items = move |_| {
+        let _ = asked.send(());
+        // Silent for as long as the test runs.
+        let _ = lock(&gate).recv();
+        String::new()
+    };
+    let alice = Friend::with_items("alice", items, |_| unreachable!());
+    let consumer = Consumer::new(&[&alice]);
+    consumer.grab();
+    was_asked.recv_timeout(PATIENCE).unwrap();
+    consumer
+        .engine()
+        .pause(&Scope::All, &Selection::All)
+        .unwrap();
+    // Well before the request would give up by itself.
+    let deadline = Instant::now() + attempt::ITEM_TIMEOUT / 2;
+    while consumer.engine().totals().running > 0 {
+        assert!(Instant::now() < deadline, "it still waits for the friend");
+        thread::sleep(Duration::from_millis(3));
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! The same release means the same title and size, which does not make the same bytes: two people
 //! may have remuxed one film to one length. So before bytes of a new friend are appended, a few
-//! sampled blocks of the part file are compared with its own ([`spans`]). If they differ, nothing is
+//! sampled blocks of the part file are compared with its own ([`spans`]); and likewise before going
+//! on with a friend that names no version of its file, as jack does. If they differ, nothing is
 //! spliced: the old friend stays, or, where it will never come back, the file begins anew with the
 //! new one. The change is stored only after the comparison, in one step, so that a crash at
 //! any point leaves part file, origin and validator of one version.
@@ -10,7 +11,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use super::attempt::{Job, ask, head};
+use super::attempt::{Job, head};
 use super::expect::{self, ContentRange};
 use super::names;
 use super::retry::{Class, Failure};
@@ -39,9 +40,10 @@ pub enum Outcome {
 }
 
 /// How the samples compare.
-enum Comparison {
-    /// Equal, and this is how the candidate names the version.
+pub enum Comparison {
+    /// Equal, and this is how the friend names the version.
     Same(Option<String>),
+    /// Not equal, or the friend sends no parts that could be compared.
     Different,
 }
 
@@ -127,7 +129,7 @@ impl Job<'_> {
 
     /// Whether a candidate offers the release, and the bytes that we have.
     fn examine(&mut self, peer: &PeerClient, origin: &Origin) -> Result<Comparison, Failure> {
-        let release = ask(peer, &origin.item_id)?;
+        let release = self.ask(peer, &origin.item_id)?;
         let is_same = release.size == self.grab.size
             && release.title == self.grab.title
             && names::filename_problem(&release.filename).is_none();
@@ -138,9 +140,14 @@ impl Job<'_> {
             self.clear()?;
             return Ok(Comparison::Same(None));
         }
+        self.compare(peer, &origin.item_id)
+    }
+
+    /// Compares samples of what we have with what a friend sends for the same bytes.
+    pub fn compare(&self, peer: &PeerClient, item_id: &str) -> Result<Comparison, Failure> {
         let mut validators = Vec::new();
         for (first, last) in spans(self.part.length(), random()) {
-            match self.sample(peer, origin, first, last)? {
+            match self.sample(peer, item_id, first, last)? {
                 Comparison::Same(validator) => validators.push(validator),
                 Comparison::Different => return Ok(Comparison::Different),
             }
@@ -156,7 +163,7 @@ impl Job<'_> {
     fn sample(
         &self,
         peer: &PeerClient,
-        origin: &Origin,
+        item_id: &str,
         first: u64,
         last: u64,
     ) -> Result<Comparison, Failure> {
@@ -166,7 +173,7 @@ impl Job<'_> {
             if_range: None,
             idle_timeout: self.engine.settings.idle_timeout,
         };
-        let answer = peer.file(&origin.item_id, &request, Arc::clone(&self.run.cancel))?;
+        let answer = peer.file(item_id, &request, Arc::clone(&self.run.cancel))?;
         let wanted = ContentRange {
             first,
             last,

@@ -46,10 +46,10 @@ use crate::clock::{Zone, now_unix};
 use crate::config;
 use crate::peer::Peers;
 use crate::store::{Added, Change, NewRow, QueueEdge, Store, StoreError};
+use crate::sys::lock;
 use crate::torrent::stub::{self, Infohash, Stub};
 use engine::{Desk, Engine, Origins, plain};
 use layout::Layout;
-use live::lock;
 use pace::Pace;
 use states::Event;
 
@@ -136,7 +136,6 @@ impl Downloads {
                 base_hash: stub::base_hash(&stub.title, stub.size),
                 generation: stub.generation,
                 title: stub.title,
-                display_name: new.display_name,
                 size: stub.size,
                 peer_id: stub.peer_id,
                 item_id: stub.item_id,
@@ -388,17 +387,6 @@ impl Downloads {
                 self.engine.store.set_grab_tags(grab.id, &after)?;
             }
         }
-        self.engine.touch();
-        Ok(())
-    }
-
-    /// Sets the name shown; files keep theirs.
-    pub fn rename(&self, scope: &Scope, infohash: &Infohash, name: &str) -> Result<(), StoreError> {
-        let which = Selection::Hashes(vec![*infohash]);
-        let grabs = self.engine.store.selected_grabs(scope, &which)?;
-        self.engine
-            .store
-            .set_grab_display_name(&ids(&grabs), name)?;
         self.engine.touch();
         Ok(())
     }

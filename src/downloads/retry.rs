@@ -75,11 +75,14 @@ impl Failure {
     pub fn disk(what: &str, path: &std::path::Path, error: &std::io::Error) -> Failure {
         let class = match Errno::from_io_error(error) {
             Some(Errno::NOSPC | Errno::DQUOT) => Class::NoRoom,
-            Some(Errno::FBIG) => Class::Never,
+            Some(Errno::FBIG | Errno::NAMETOOLONG | Errno::ILSEQ) => Class::Never,
             _ => Class::Disk,
         };
-        let hint = match class {
-            Class::Never => ": this file system cannot hold a file of that size",
+        let hint = match (class, Errno::from_io_error(error)) {
+            (Class::Never, Some(Errno::FBIG)) => {
+                ": this file system cannot hold a file of that size"
+            }
+            (Class::Never, _) => ": this file system cannot hold a file of that name",
             _ => "",
         };
         Failure::new(
@@ -310,7 +313,9 @@ mod tests {
         };
         check(Errno::NOSPC, Class::NoRoom);
         check(Errno::DQUOT, Class::NoRoom);
-        check(Errno::FBIG, Class::Never);
+        for errno in [Errno::FBIG, Errno::NAMETOOLONG, Errno::ILSEQ] {
+            check(errno, Class::Never);
+        }
         for errno in [Errno::IO, Errno::ROFS, Errno::ACCESS, Errno::NOENT] {
             check(errno, Class::Disk);
         }

@@ -17,11 +17,12 @@ use std::time::Instant;
 use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::Errno;
 
-use super::live::{Live, Run, lock};
+use super::live::{Live, Run};
 use super::pace::{LONGEST_SLEEP, Pace};
 use super::space;
 use crate::clock::now_unix;
 use crate::rates::Take;
+use crate::sys::lock;
 
 /// Bytes between two syncs. A slow USB stick writes 16 MiB in some two seconds, which the socket's
 /// buffer and the friend's patience easily bridge; fewer syncs would lose more in a power cut.
@@ -55,7 +56,7 @@ impl Part {
             file,
             path: path.to_owned(),
             length,
-            dropped: length / SYNC_EVERY * SYNC_EVERY,
+            dropped: trusted(length),
         })
     }
 
@@ -69,12 +70,13 @@ impl Part {
         self.length
     }
 
-    /// Throws everything away.
+    /// Throws everything away. Synced: what is stored next about the file's version must not be
+    /// on the disk before this is.
     pub fn clear(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.length = 0;
         self.dropped = 0;
-        Ok(())
+        self.sync()
     }
 
     /// Reserves room up to `size` without changing the length. A file system that cannot do it
@@ -93,7 +95,7 @@ impl Part {
         }
     }
 
-    /// Appends, syncing at each mark. After an error, [`Part::length`] says how much was written.
+    /// Appends, syncing at each mark. After an error, [`Part::length`] says how much counts.
     pub fn append(&mut self, mut data: &[u8]) -> io::Result<()> {
         while !data.is_empty() {
             let to_mark = SYNC_EVERY - self.length % SYNC_EVERY;
@@ -113,9 +115,17 @@ impl Part {
         Ok(())
     }
 
-    /// Puts what was written on the disk and lets go of the memory it took.
+    /// Puts what was written on the disk and lets go of the memory it took. If that fails, nothing
+    /// since the last time counts: the kernel reports such an error once and may already have
+    /// dropped the data, so that asking again would wrongly succeed (fsync(2), EIO).
     pub fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
+        if let Err(error) = self.file.sync_data() {
+            self.length = self.dropped;
+            if let Err(error) = self.file.set_len(self.length) {
+                log::warn!("cannot cut back {}: {error}", self.path.display());
+            }
+            return Err(error);
+        }
         let length = std::num::NonZeroU64::new(self.length - self.dropped);
         if length.is_some() {
             // Advice only: where it is not taken, the kernel drops pages when it must.
@@ -219,7 +229,11 @@ pub fn pump(
 fn write(data: &[u8], part: &mut Part, meters: &Meters<'_>) -> Result<(), Stop> {
     let before = part.length();
     let result = part.append(data);
-    let written = part.length() - before;
+    // Less than before if what was written could not be put on the disk.
+    let written = part.length().saturating_sub(before);
+    if part.length() < before {
+        meters.live.set_have(part.length());
+    }
     meters.live.came(written, now_unix(), Instant::now());
     meters.received.fetch_add(written, Relaxed);
     result.map_err(Stop::Disk)
@@ -370,6 +384,30 @@ mod tests {
         let error = part.append(b"x").unwrap_err();
         assert_eq!(Errno::from_io_error(&error), Some(Errno::NOSPC));
         assert_eq!(part.length(), 0);
+    }
+
+    #[test]
+    fn what_could_not_be_synced_does_not_count() {
+        // Takes any write, and refuses to sync.
+        let mut part = Part {
+            file: OpenOptions::new().write(true).open("/dev/null").unwrap(),
+            path: "/dev/null".into(),
+            length: 2 * SYNC_EVERY - 10,
+            dropped: SYNC_EVERY,
+        };
+        let bench = Bench::new();
+        bench.live.set_have(part.length());
+        let meters = Meters {
+            pace: &bench.pace,
+            live: &bench.live,
+            run: &bench.run,
+            received: &bench.received,
+        };
+        let size = 3 * SYNC_EVERY;
+        let result = pump(&mut Cursor::new(content(1000)), &mut part, size, true, &meters);
+        assert!(matches!(result, Err(Stop::Disk(_))), "{result:?}");
+        assert_eq!(part.length(), SYNC_EVERY);
+        assert_eq!(bench.live.have(), SYNC_EVERY);
     }
 
     #[test]

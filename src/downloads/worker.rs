@@ -15,12 +15,13 @@ use super::attempt::Job;
 use super::engine::{Engine, plain};
 use super::failover::Outcome;
 use super::finish;
-use super::live::{Run, lock};
+use super::live::Run;
 use super::retry::{self, Class, Failure, Next, Policy};
 use super::states::Event;
 use super::transfer::Part;
 use crate::clock::now_unix;
 use crate::store::{Change, StoreError};
+use crate::sys::lock;
 
 /// Failed attempts with one friend after which others are looked for. The first two may be a
 /// restart of its server.
@@ -77,6 +78,10 @@ fn work(engine: &Engine, grab: Grab, run: &Run) -> End {
             .layout
             .has_finished(&grab.folder, filename, grab.size)
     {
+        let path = engine.layout.finished(&grab.folder, filename);
+        if let Err(failure) = finish::confirm(&engine.layout, &path) {
+            return failed(failure, 0);
+        }
         engine.layout.remove_part(grab.id, &grab.infohash);
         return End::Finished(grab.folder, grab.filename);
     }
@@ -197,9 +202,6 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         Next::Fail { attempts } => (Event::Fail, Some(attempts), None, reason.to_owned()),
         Next::Nothing => (Event::Interrupted, None, None, String::new()),
     };
-    if let Some(delay) = delay {
-        postpone(engine, id, delay);
-    }
     let change = Change {
         reason: (!reason.is_empty()).then_some(reason.as_str()),
         attempts,
@@ -207,6 +209,10 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         ..plain(event)
     };
     if engine.advance(id, &change)?.is_some() {
+        // Not before: a grab that was paused and resumed meanwhile has nothing to wait for.
+        if let Some(delay) = delay {
+            postpone(engine, id, delay);
+        }
         match event {
             Event::Fail => log::error!("\"{title}\" has failed: {reason}"),
             Event::Interrupted => {}
