@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::layout::Layout;
 use super::live::{Live, Run};
 use super::pace::Pace;
+use super::slow::Patience;
 use super::states::Event;
 use super::{Grab, State};
 use crate::catalogue::Origin;
@@ -36,6 +37,8 @@ pub struct Engine {
     pub origins: Origins,
     /// Folders.
     pub layout: Layout,
+    /// How slow a friend may be.
+    pub patience: Patience,
     /// Rate limits of all transfers together.
     pub pace: Pace,
     /// Bytes received since the start of the process.

@@ -499,6 +499,50 @@ fn a_friend_that_is_gone_is_not_the_end_while_another_is_away() {
     consumer.completed(&hash, &data());
 }
 
+/// Finds any friend slow after the first bytes, once.
+fn impatient(gain: u64) -> Patience {
+    Patience {
+        floor: u64::MAX,
+        after: Duration::ZERO,
+        again: Duration::from_secs(3600),
+        gain,
+    }
+}
+
+#[test]
+fn a_slow_friend_is_left_for_a_faster_one_and_no_attempt_is_used_up() {
+    let alice = Friend::new("alice", |ask| {
+        let mut reply = cut(ask, &data(), 400_000);
+        reply.stalls = true;
+        reply
+    });
+    let bob = Friend::new("bob", |ask| honest(ask, &data(), "\"bob\""));
+    let consumer = Consumer::with_patience(&[&alice, &bob], impatient(0));
+    let hash = consumer.grab();
+    let grab = consumer.completed(&hash, &data());
+    assert_eq!(grab.received, SIZE as u64, "the part was kept");
+    assert_eq!((grab.peer_id.as_str(), grab.attempts), (bob.client.id(), 0));
+    assert_eq!(alice.asked().len(), 1, "one attempt with alice");
+    let asked = bob.asked();
+    assert_eq!(asked.last().unwrap().if_range.as_deref(), Some("\"bob\""));
+}
+
+#[test]
+fn a_slow_friend_stays_if_the_other_one_is_no_faster_or_has_other_bytes() {
+    for (gain, others) in [(u64::MAX, data()), (0, content(2))] {
+        let alice = Friend::new("alice", |ask| honest(ask, &data(), "\"v1\""));
+        let bob = Friend::new("bob", move |ask| honest(ask, &others, "\"bob\""));
+        let consumer = Consumer::with_patience(&[&alice, &bob], impatient(gain));
+        let hash = consumer.grab();
+        let grab = consumer.completed(&hash, &data());
+        assert_eq!(grab.peer_id, alice.client.id());
+        assert_eq!(grab.received, SIZE as u64);
+        assert_eq!(alice.asked().len(), 1, "her answer went on");
+        let asked = bob.asked();
+        assert!((1..=4).contains(&asked.len()), "compared once: {asked:?}");
+    }
+}
+
 #[test]
 fn slots_are_kept_and_forced_grabs_go_beyond_them() {
     let (release, gate) = mpsc::channel::<()>();

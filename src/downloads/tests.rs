@@ -105,6 +105,7 @@ impl Idle {
             home.store(),
             peers,
             Box::new(|_| Ok(Vec::new())),
+            Patience::default(),
         )
         .unwrap();
         Idle {

@@ -19,6 +19,7 @@ use rustix::io::Errno;
 
 use super::live::{Live, Run};
 use super::pace::{LONGEST_SLEEP, Pace};
+use super::slow::Crawl;
 use super::space;
 use crate::clock::now_unix;
 use crate::rates::Take;
@@ -174,6 +175,8 @@ pub enum Stop {
     TooLong,
     /// Our disk.
     Disk(io::Error),
+    /// They come, but only this many a second: the body is as good as before, [`pump`] can go on.
+    Slow(u64),
 }
 
 /// What a transfer works with besides body and part file.
@@ -189,13 +192,14 @@ pub struct Meters<'a> {
 }
 
 /// Moves bytes until the part file has `size`. `is_framed` says that the body cannot be longer
-/// than that, because its length was announced.
+/// than that, because its length was announced. `crawl` notices a slow friend.
 pub fn pump(
     body: &mut dyn Read,
     part: &mut Part,
     size: u64,
     is_framed: bool,
     meters: &Meters<'_>,
+    crawl: &mut Crawl,
 ) -> Result<(), Stop> {
     let mut buffer = vec![0u8; BUFFER];
     while part.length() < size {
@@ -203,7 +207,9 @@ pub fn pump(
         let granted = admit(wanted, meters)?;
         // At most BUFFER, which is a usize.
         let piece = &mut buffer[..granted as usize];
+        let asked = Instant::now();
         let result = body.read(piece);
+        let came = Instant::now();
         let count = *result.as_ref().unwrap_or(&0);
         give_back(granted - count as u64, meters);
         match result {
@@ -218,6 +224,11 @@ pub fn pump(
         }
         if meters.run.is_cancelled() {
             return Err(Stop::Cancelled);
+        }
+        if let Some(rate) = crawl.came(count as u64, came.saturating_duration_since(asked), came)
+            && part.length() < size
+        {
+            return Err(Stop::Slow(rate));
         }
     }
     if !is_framed && matches!(body.read(&mut buffer[..1]), Ok(count) if count > 0) {
@@ -278,6 +289,7 @@ mod tests {
     use super::*;
     use crate::clock::Zone;
     use crate::config::RateSchedule;
+    use crate::downloads::slow::Patience;
     use crate::secret::random_hex;
     use std::io::Cursor;
 
@@ -308,7 +320,8 @@ mod tests {
                 received: &self.received,
             };
             let mut part = Part::open(&self.path).unwrap();
-            let result = pump(body, &mut part, size, is_framed, &meters);
+            let mut crawl = Crawl::new(Patience::default());
+            let result = pump(body, &mut part, size, is_framed, &meters, &mut crawl);
             (part.length(), result)
         }
     }
@@ -404,13 +417,9 @@ mod tests {
             received: &bench.received,
         };
         let size = 3 * SYNC_EVERY;
-        let result = pump(
-            &mut Cursor::new(content(1000)),
-            &mut part,
-            size,
-            true,
-            &meters,
-        );
+        let mut body = Cursor::new(content(1000));
+        let mut crawl = Crawl::new(Patience::default());
+        let result = pump(&mut body, &mut part, size, true, &meters, &mut crawl);
         assert!(matches!(result, Err(Stop::Disk(_))), "{result:?}");
         assert_eq!(part.length(), SYNC_EVERY);
         assert_eq!(bench.live.have(), SYNC_EVERY);

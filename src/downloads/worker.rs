@@ -17,6 +17,7 @@ use super::failover::Outcome;
 use super::finish;
 use super::live::Run;
 use super::retry::{self, Class, Failure, Next, Policy};
+use super::slow::Crawl;
 use super::states::Event;
 use super::transfer::Part;
 use crate::clock::now_unix;
@@ -103,6 +104,8 @@ fn work(engine: &Engine, grab: Grab, run: &Run) -> End {
         live,
         grab,
         part,
+        crawl: Crawl::new(engine.patience),
+        left: Vec::new(),
     };
     let mut tried = Vec::new();
     loop {
