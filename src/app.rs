@@ -5,6 +5,7 @@
 //! The stop goes the other way round and takes less than five seconds.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Mode, flock};
 
 use crate::arr::client::ArrClient;
+use crate::arr::imports::ImportTracker;
 use crate::arr::library::ArrSource;
 use crate::arr::registration::Registrar;
 use crate::catalogue::Catalogue;
@@ -28,6 +30,7 @@ use crate::peer::client::PeerClient;
 use crate::peer::uploads::Uploads;
 use crate::routes::ROUTES;
 use crate::scheduler::{Job, Lane, Scheduler};
+use crate::services::Services;
 use crate::status::ArrReports;
 use crate::store::Store;
 
@@ -37,30 +40,6 @@ const LOCK_FILE: &str = "jackdaw.lock";
 
 /// Timetables are in whole minutes.
 const MINUTE: u64 = 60;
-
-/// What request handlers work on.
-pub struct Services {
-    /// Configuration.
-    pub config: Arc<Config>,
-    /// Database.
-    pub store: Arc<Store>,
-    /// Keys of every caller.
-    pub keys: Keys,
-    /// Friends.
-    pub peers: Arc<Peers>,
-    /// Slots and rates of what friends are sent.
-    pub uploads: Arc<Uploads>,
-    /// Releases.
-    pub catalogue: Arc<Catalogue>,
-    /// `None` without `[downloads]`.
-    pub downloads: Option<Arc<Downloads>>,
-    /// Sessions and limits of the qBittorrent face.
-    pub qbittorrent: crate::qbittorrent::Face,
-    /// Parts that have something to say about the arrs in `GET /status`.
-    pub arr_reports: Vec<Arc<dyn ArrReports>>,
-    /// When we started.
-    pub started: Instant,
-}
 
 /// A running jackdaw.
 pub struct App {
@@ -118,7 +97,17 @@ impl App {
             config.sharing.rate.base,
             config.sharing.rate_per_peer.base,
         ));
+        let imports = downloads.as_ref().map(|downloads| {
+            let settings = downloads.settings();
+            Arc::new(ImportTracker::new(settings, &arrs, Arc::clone(downloads)))
+        });
         let registrar = Arc::new(Registrar::new(&config, Arc::clone(&store), &arrs));
+        let mut arr_reports = vec![Arc::clone(&registrar) as Arc<dyn ArrReports>];
+        arr_reports.extend(
+            imports
+                .clone()
+                .map(|imports| imports as Arc<dyn ArrReports>),
+        );
         let services = Arc::new(Services {
             config: Arc::clone(&config),
             store,
@@ -127,12 +116,16 @@ impl App {
             uploads,
             catalogue,
             downloads,
+            imports,
             qbittorrent: crate::qbittorrent::Face::new(),
-            arr_reports: vec![Arc::clone(&registrar) as Arc<dyn ArrReports>],
+            arr_reports,
             started: Instant::now(),
         });
         let scheduler = Scheduler::start(jobs(&services, registrar))
             .map_err(|error| format!("cannot start a thread: {error}"))?;
+        if let Some(imports) = &services.imports {
+            imports.set_waker(scheduler.waker());
+        }
         let settings = http::Settings {
             listen: config.listen.clone(),
             path_prefix: config.path_prefix.clone(),
@@ -231,16 +224,17 @@ fn keys(config: &Config, store: &Arc<Store>) -> Result<Keys, String> {
     if let Some(key) = &config.api_key {
         return Ok(Keys::with_owner(key.clone(), Arc::clone(store)));
     }
-    let (keys, fresh) =
-        Keys::with_generated(Arc::clone(store)).map_err(|error| error.to_string())?;
-    if let Some(key) = fresh {
-        // The only time that a key is shown: nobody else could tell it to the owner.
-        println!(
+    Keys::with_generated(Arc::clone(store), |key| {
+        // The only time that a key is shown: nobody else could tell it to the owner. Not
+        // `println!`: that panics where standard output is closed.
+        let mut out = io::stdout().lock();
+        writeln!(
+            out,
             "No api_key is configured, so one was made. It is shown this once: {}",
             key.expose()
-        );
-    }
-    Ok(keys)
+        )?;
+        out.flush()
+    })
 }
 
 fn sources(config: &Config, arrs: &[Arc<ArrClient>]) -> Vec<Arc<dyn Source>> {
@@ -257,10 +251,9 @@ fn sources(config: &Config, arrs: &[Arc<ArrClient>]) -> Vec<Arc<dyn Source>> {
 
 fn jobs(services: &Arc<Services>, registrar: Arc<Registrar>) -> Vec<Job> {
     let mut jobs = Vec::new();
-    // Before the refresh, which may wait for a slow friend.
     jobs.push(Job {
         name: "registration",
-        lane: Lane::Slow,
+        lane: Lane::Arrs,
         run: Box::new(move |now| registrar.run_due(now)),
     });
     let catalogue = Arc::clone(&services.catalogue);
@@ -270,6 +263,13 @@ fn jobs(services: &Arc<Services>, registrar: Arc<Registrar>) -> Vec<Job> {
         run: Box::new(move |_| catalogue.refresh_due()),
     });
     jobs.extend(rates_job(services));
+    if let Some(imports) = services.imports.clone() {
+        jobs.push(Job {
+            name: "import tracking",
+            lane: Lane::Arrs,
+            run: Box::new(move |now| imports.run_due(now)),
+        });
+    }
     jobs
 }
 

@@ -1,5 +1,6 @@
 //! Who is calling: keys presented on any face are turned into a [`Caller`] here and nowhere else.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::secret::{Secret, digest};
@@ -37,17 +38,27 @@ impl Keys {
         }
     }
 
-    /// Keys with the generated owner's key. `Some(key)` is returned beside it the first time,
-    /// when it was made: the caller prints it, for only its digest is kept.
-    pub fn with_generated(store: Arc<Store>) -> Result<(Keys, Option<Secret>), StoreError> {
+    /// Keys with the generated owner's key. The first time it is made, and shown by `show`: only
+    /// its digest is kept, and only once it has been shown. The error is one line.
+    pub fn with_generated(
+        store: Arc<Store>,
+        show: impl FnOnce(&Secret) -> io::Result<()>,
+    ) -> Result<Keys, String> {
         const SETTING: &str = "owner_key_sha256";
-        let (stored, fresh) = match store.setting(SETTING)? {
-            Some(stored) => (stored, None),
+        let in_store = |error: StoreError| error.to_string();
+        let stored = match store.setting(SETTING).map_err(in_store)? {
+            Some(stored) => stored,
             None => {
-                let key = crate::secret::random_hex::<16>();
-                let stored = crate::secret::hex(&digest(&key));
-                store.set_setting(SETTING, &stored)?;
-                (stored, Some(Secret::new(key)))
+                let key = Secret::new(crate::secret::random_hex::<16>());
+                show(&key).map_err(|error| {
+                    format!(
+                        "cannot show the key that was made, for no api_key is configured: \
+                         standard output: {error}"
+                    )
+                })?;
+                let stored = crate::secret::hex(&digest(key.expose()));
+                store.set_setting(SETTING, &stored).map_err(in_store)?;
+                stored
             }
         };
         let mut owner = [0u8; 32];
@@ -56,14 +67,15 @@ impl Keys {
                 .get(index * 2..index * 2 + 2)
                 .and_then(|pair| u8::from_str_radix(pair, 16).ok())
                 .ok_or_else(|| {
-                    StoreError::Corrupt(format!("setting {SETTING} is not a SHA-256"))
+                    in_store(StoreError::Corrupt(format!(
+                        "setting {SETTING} is not a SHA-256"
+                    )))
                 })?;
         }
-        let keys = Keys {
+        Ok(Keys {
             owner: OwnerKey::Digest(owner),
             store,
-        };
-        Ok((keys, fresh))
+        })
     }
 
     /// Whose key `presented` is; `None` = nobody's.
@@ -105,6 +117,29 @@ impl Keys {
 mod tests {
     use super::*;
     use crate::secret::random_hex;
+
+    #[test]
+    fn a_generated_key_counts_once_it_was_shown() {
+        let dir = std::env::temp_dir().join(format!("jackdaw-keys-{}", random_hex::<8>()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let store = Arc::new(Store::open(&dir).unwrap());
+        let make = |show: &mut dyn FnMut(&Secret) -> io::Result<()>| {
+            Keys::with_generated(Arc::clone(&store), show)
+        };
+        // Standard output may be closed, or a full disk.
+        let refused = make(&mut |_| Err(io::Error::other("closed")));
+        assert!(refused.is_err_and(|error| error.ends_with("standard output: closed")));
+        let mut shown = Vec::new();
+        make(&mut |key| {
+            shown.push(key.expose().to_owned());
+            Ok(())
+        })
+        .ok()
+        .unwrap();
+        let keys = make(&mut |_| panic!("shown once only")).ok().unwrap();
+        assert_eq!(keys.identify(&shown[0]), Some(Caller::Owner));
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 
     #[test]
     fn revoked_keys_are_nobodys_and_known_as_revoked() {

@@ -2,14 +2,15 @@
 //!
 //! Paths are also served below the path prefix of `internal_url`. `GET` answers `HEAD` too.
 
-use crate::app::Services;
 use crate::http::{Access, Method, Route, Weight};
-use crate::{peer, qbittorrent, status, torznab};
+use crate::services::Services;
+use crate::{arr, peer, qbittorrent, status, torznab};
 
-use Access::{Open, Owner, Peer, Qbittorrent, Torznab};
+use Access::{Hook, Open, Owner, Peer, Qbittorrent, Torznab};
 use Weight::{Long, Short};
 
 const GET: &[Method] = &[Method::Get];
+const WRITE: &[Method] = &[Method::Post, Method::Put];
 const ANY: &[Method] = &[];
 
 /// All routes; the first match wins.
@@ -38,4 +39,7 @@ pub const ROUTES: &[Route<Services>] = &[
     Route { methods: ANY, pattern: "/api/v2/auth/login", access: Qbittorrent, weight: Long, handler: qbittorrent::handle },
     Route { methods: ANY, pattern: "/api/v2/torrents/add", access: Qbittorrent, weight: Long, handler: qbittorrent::handle },
     Route { methods: ANY, pattern: "/api/v2/{*rest}", access: Qbittorrent, weight: Short, handler: qbittorrent::handle },
+
+    // For Radarr and Sonarr: what they tell of imports. They wait for the answer inside the import.
+    Route { methods: WRITE, pattern: "/hook/{server}", access: Hook, weight: Short, handler: arr::hook::receive },
 ];

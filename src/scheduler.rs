@@ -1,7 +1,8 @@
 //! Everything periodic: jobs that say themselves when they want to run next.
 //!
-//! Two threads at most: quick jobs share one, slow ones (reading whole lists over the network) the
-//! other, so that no slow friend delays an import. A thread sleeps until its earliest job is due
+//! Three threads at most: quick jobs share one, slow ones (reading whole lists over the network)
+//! another, and what talks to Radarr and Sonarr a third, so that no slow friend delays an import. A
+//! thread sleeps until its earliest job is due
 //! and never wakes up more often than once a second. A job that panics is logged and runs again
 //! after a minute. Jobs are not interrupted: whoever takes long bounds its own waits.
 
@@ -20,6 +21,13 @@ const AFTER_PANIC: Duration = Duration::from_secs(60);
 /// needed for: every write is a transaction of its own.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// A delay that grows with failures: `first` doubled so many times, `longest` at most.
+pub fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    1u32.checked_shl(times)
+        .and_then(|factor| first.checked_mul(factor))
+        .map_or(longest, |delay| delay.min(longest))
+}
+
 /// Which thread a job runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
@@ -27,6 +35,8 @@ pub enum Lane {
     Quick,
     /// Seconds to minutes.
     Slow,
+    /// Seconds to minutes, with arrs that call us back meanwhile.
+    Arrs,
 }
 
 /// Something periodic. Runs once at the start.
@@ -57,6 +67,23 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn wake(&self) {
+        self.lock().wakes += 1;
+        self.changed.notify_all();
+    }
+}
+
+/// Runs every job of a scheduler again; does nothing once that has stopped.
+pub struct Waker {
+    shared: Arc<Shared>,
+}
+
+impl Waker {
+    /// Never waits.
+    pub fn wake(&self) {
+        self.shared.wake();
+    }
 }
 
 /// The running threads.
@@ -69,13 +96,18 @@ impl Scheduler {
     /// Starts a thread for each lane that has jobs.
     pub fn start(jobs: Vec<Job>) -> std::io::Result<Scheduler> {
         let shared = Arc::new(Shared::default());
-        let (quick, slow): (Vec<Job>, Vec<Job>) =
-            jobs.into_iter().partition(|job| job.lane == Lane::Quick);
+        let mut jobs = jobs;
         let mut scheduler = Scheduler {
             shared,
             threads: Vec::new(),
         };
-        for (name, jobs) in [("scheduler", quick), ("scheduler-slow", slow)] {
+        for (name, lane) in [
+            ("scheduler", Lane::Quick),
+            ("scheduler-slow", Lane::Slow),
+            ("scheduler-arrs", Lane::Arrs),
+        ] {
+            let here = |job: &mut Job| job.lane == lane;
+            let jobs: Vec<Job> = jobs.extract_if(.., here).collect();
             if jobs.is_empty() {
                 continue;
             }
@@ -102,8 +134,14 @@ impl Scheduler {
 
     /// Runs every job again as soon as its thread is free.
     pub fn wake(&self) {
-        self.shared.lock().wakes += 1;
-        self.shared.changed.notify_all();
+        self.shared.wake();
+    }
+
+    /// [`Scheduler::wake`] for those who come before the scheduler, or outlive it.
+    pub fn waker(&self) -> Waker {
+        Waker {
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// No job begins after this. Waits up to two seconds for those that run.
@@ -214,7 +252,11 @@ mod tests {
         receiver.recv_timeout(PATIENCE).unwrap();
         scheduler.wake();
         receiver.recv_timeout(PATIENCE).unwrap();
+        let waker = scheduler.waker();
+        waker.wake();
+        receiver.recv_timeout(PATIENCE).unwrap();
         scheduler.stop();
+        waker.wake();
         assert!(receiver.try_recv().is_err());
     }
 
@@ -242,6 +284,7 @@ mod tests {
                 far(now)
             }),
             job(Lane::Quick, |_| panic!("on purpose")),
+            job(Lane::Arrs, far),
             job(Lane::Quick, move |now| {
                 sender.send(()).unwrap();
                 far(now)
@@ -270,5 +313,12 @@ mod tests {
         scheduler.stop();
         assert!(began.elapsed() < PATIENCE);
         drop(sender);
+    }
+
+    #[test]
+    fn delays_do_not_overflow() {
+        let longest = Duration::from_secs(600);
+        assert_eq!(doubled(Duration::from_secs(1), u32::MAX, longest), longest);
+        assert_eq!(doubled(Duration::MAX, 1, longest), longest);
     }
 }

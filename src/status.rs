@@ -7,8 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::app::Services;
 use crate::arr::client::app_name;
+use crate::arr::imports::{ImportTracker, Standing};
 use crate::arr::registration::{self, Registrar, Registration};
 use crate::catalogue::OriginState;
 use crate::clock::now_unix;
@@ -17,6 +17,7 @@ use crate::downloads::{Grab, Scope, State};
 use crate::http::{Request, Response};
 use crate::json::Object;
 use crate::peer::uploads::Running;
+use crate::services::Services;
 use crate::store::StoreError;
 
 /// Most grabs in one answer: some 300 KiB. Old imports pile up with `after_import = keep`.
@@ -44,6 +45,22 @@ pub struct ArrReport {
 impl ArrReports for Registrar {
     fn reports(&self) -> Vec<ArrReport> {
         self.states().into_iter().map(report_of).collect()
+    }
+}
+
+impl ArrReports for ImportTracker {
+    fn reports(&self) -> Vec<ArrReport> {
+        let report = |found: Standing| ArrReport {
+            server: found.server,
+            is_registered: None,
+            notes: found.trouble.into_iter().collect(),
+            imports: found
+                .refused
+                .into_iter()
+                .map(|(title, messages)| ImportReport { title, messages })
+                .collect(),
+        };
+        self.standings().into_iter().map(report).collect()
     }
 }
 
@@ -331,7 +348,6 @@ mod tests {
             base_hash: Infohash([0xab; 20]),
             generation: 0,
             title: title.into(),
-            display_name: None,
             size: 1000,
             peer_id: "0a1b2c3d".into(),
             item_id: "x:movie:1".into(),

@@ -102,14 +102,7 @@ static ROUTES: &[Route<State>] = &[
     route(GET, "/inject", |_, _| {
         Response::status(200).header("X-Bad", "a\r\nX-Evil: 1")
     }),
-    long(route(GET, "/wait", |state, _| {
-        state.inside.fetch_add(1, Ordering::SeqCst);
-        let mut is_open = state.is_open.lock().unwrap();
-        while !*is_open {
-            is_open = state.opened.wait(is_open).unwrap();
-        }
-        Response::text(200, "waited")
-    })),
+    long(route(GET, "/wait", |state, _| wait(state))),
     long(route(GET, "/stream", |_, _| stream(1000, false))),
     route(GET, "/stream-short-route", |_, _| stream(1000, false)),
     route(GET, "/stream-small", |_, _| stream(1, false)),
@@ -135,12 +128,26 @@ static ROUTES: &[Route<State>] = &[
         Access::Peer,
     ),
     only(
+        long(route(GET, "/peer-wait", |state, _| wait(state))),
+        Access::Peer,
+    ),
+    only(
         route(GET, "/owner", |_, _| Response::text(200, "yours")),
         Access::Owner,
     ),
 ];
 
 const LINE: &str = "0123456789 the quick brown fox jumps over the lazy dog 0\r\n\r\n!";
+
+/// Answers when the gate is opened.
+fn wait(state: &State) -> Response {
+    state.inside.fetch_add(1, Ordering::SeqCst);
+    let mut is_open = state.is_open.lock().unwrap();
+    while !*is_open {
+        is_open = state.opened.wait(is_open).unwrap();
+    }
+    Response::text(200, "waited")
+}
 
 fn stream(lines: usize, is_cut: bool) -> Response {
     let mut response = Response::text(200, "");
@@ -846,6 +853,35 @@ fn long_requests_are_bounded_and_short_ones_go_on() {
     for client in &mut waiting {
         assert_eq!(client.answer("GET").text(), "waited");
     }
+}
+
+#[test]
+fn friends_leave_half_of_the_long_requests_to_others() {
+    let world = World::new();
+    let asked = "GET /peer-wait HTTP/1.1\r\nHost: h\r\nX-Api-Key: friend-key\r\n\r\n";
+    let mut friends: Vec<_> = (0..16).map(|_| world.client()).collect();
+    for client in &mut friends {
+        client.send(asked);
+    }
+    wait_until("16 requests of friends wait", || {
+        world.state.inside.load(Ordering::SeqCst) == 16
+    });
+    assert_eq!(world.ask(asked).status, 503);
+    let mut others: Vec<_> = (0..16).map(|_| world.client()).collect();
+    for client in &mut others {
+        client.send(get("/wait"));
+    }
+    wait_until("16 others wait", || {
+        world.state.inside.load(Ordering::SeqCst) == 32
+    });
+    world.open_gate();
+    for client in friends.iter_mut().chain(&mut others) {
+        assert_eq!(client.answer("GET").text(), "waited");
+    }
+    // Places come back with the answers.
+    wait_until("a friend is let in again", || {
+        world.ask(asked).status == 200
+    });
 }
 
 #[test]

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use jackdaw::arr::client::ArrClient;
 use jackdaw::arr::library::{ArrSource, sample};
-use jackdaw::config::Config;
 use jackdaw::library::{Offer, Source, SourceError};
 use jackdaw::release::{Category, Quality};
 
-use crate::support::Home;
 use crate::support::fake_arr::{App, FakeArr, Mood};
+use crate::support::process::{Config, Jackdaw};
+use crate::support::{Home, SOON, eventually};
 
 fn client_of(section: &str) -> Arc<ArrClient> {
-    let mut config = Config::from_text("test.ini", section).unwrap();
+    let mut config = jackdaw::config::Config::from_text("test.ini", section).unwrap();
     Arc::new(ArrClient::new(config.servers.remove(0)))
 }
 
@@ -361,6 +361,50 @@ fn a_list_that_breaks_off_is_an_error_after_what_came() {
     let (offers, result) = scan(&source_of(&arr, ""));
     assert!(result.is_err());
     assert!((1..10).contains(&offers.len()), "{}", offers.len());
+}
+
+/// With the whole program: what friends were offered stays while the arr is in trouble, and goes
+/// only when a complete list no longer has it.
+#[test]
+fn nothing_indexed_is_lost_while_the_arr_is_in_trouble() {
+    let home = Home::new("library-kept");
+    let arr = FakeArr::start(App::Radarr);
+    let titles: Vec<String> = (1..=3)
+        .map(|number| {
+            let path = home.join(&format!("{number}/A 1999.mkv"));
+            write(&path, &"x".repeat(number));
+            let path = path.to_str().unwrap();
+            movie(number as u64, "A", path, number, "")
+        })
+        .collect();
+    arr.state().movies = titles;
+    let config = Config::new(&home.join("us"))
+        .section("[sharing]\ncatalogue_refresh = 1s")
+        .section(&arr.section("Main", "source = true\ndestination = false"));
+    let server = Jackdaw::start(&config);
+    let shared = || server.get("/peer/search").text().matches("\"id\"").count();
+    eventually("three movies in the catalogue", SOON, || {
+        (shared() == 3).then_some(())
+    });
+    // No list, and half a list; every other trouble is one of the two to the catalogue.
+    for mood in [Mood::Starting, Mood::Truncated] {
+        arr.state().mood = mood;
+        eventually(&format!("the trouble to be seen: {mood:?}"), SOON, || {
+            server
+                .get("/status")
+                .text()
+                .contains("\"error\"")
+                .then_some(())
+        });
+        assert_eq!(shared(), 3, "{mood:?}");
+        arr.state().mood = Mood::Well;
+        eventually("it to be well again", SOON, || {
+            (!server.get("/status").text().contains("\"error\"")).then_some(())
+        });
+        assert_eq!(shared(), 3, "after {mood:?}");
+    }
+    arr.state().movies.pop();
+    eventually("the third to go", SOON, || (shared() == 2).then_some(()));
 }
 
 #[test]

@@ -6,5 +6,7 @@
 
 pub mod client;
 pub mod error;
+pub mod hook;
+pub mod imports;
 pub mod library;
 pub mod registration;

@@ -340,7 +340,7 @@ Commands:
 "
             .to_owned();
             for command in COMMANDS {
-                out.push_str(&format!("  {:<8} {}\n", command.name, command.summary));
+                out.push_str(&format!("  {:<9} {}\n", command.name, command.summary));
             }
             out.push_str(
                 "

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::layout::Layout;
-use super::live::{Live, Run, lock};
+use super::live::{Live, Run};
 use super::pace::Pace;
 use super::slow::Patience;
 use super::states::Event;
@@ -19,6 +19,7 @@ use crate::clock::now_unix;
 use crate::config;
 use crate::peer::Peers;
 use crate::store::{Change, Store, StoreError};
+use crate::sys::lock;
 use crate::torrent::stub::Infohash;
 
 /// Finds every friend's offer of a release: [`crate::catalogue::Catalogue::origins`].

@@ -36,6 +36,7 @@ mod transfer;
 mod worker;
 
 use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
@@ -47,10 +48,10 @@ use crate::clock::{Zone, now_unix};
 use crate::config;
 use crate::peer::Peers;
 use crate::store::{Added, Change, NewRow, QueueEdge, Store, StoreError};
+use crate::sys::lock;
 use crate::torrent::stub::{self, Infohash, Stub};
 use engine::{Desk, Engine, Origins, plain};
 use layout::Layout;
-use live::lock;
 use pace::Pace;
 use slow::Patience;
 use states::Event;
@@ -141,7 +142,6 @@ impl Downloads {
                 base_hash: stub::base_hash(&stub.title, stub.size),
                 generation: stub.generation,
                 title: stub.title,
-                display_name: new.display_name,
                 size: stub.size,
                 peer_id: stub.peer_id,
                 item_id: stub.item_id,
@@ -238,17 +238,29 @@ impl Downloads {
             self.engine.forget(grab.id);
             // A transfer that is still ending removes its part file once more.
             self.engine.layout.remove_part(grab.id, &grab.infohash);
+            // An arr moves the file away before it deletes the entry; whoever gives up a download
+            // that is complete deletes both.
+            let is_receipt = delete_files
+                && grab.state == State::Completed
+                && self.finished_file(&grab).is_some_and(|file| is_gone(&file));
             if delete_files && !grab.state.is_unfinished() {
                 self.engine
                     .layout
                     .remove_finished(&grab.folder, grab.filename.as_deref());
             }
-            log::info!(
-                "{}: \"{}\" deleted (grab {})",
-                grab.arr,
-                grab.title,
-                grab.id
-            );
+            let (arr, title, id) = (&grab.arr, &grab.title, grab.id);
+            match (grab.state, is_receipt) {
+                (_, true) => log::info!("imported by {arr}: \"{title}\" (grab {id})"),
+                (State::Imported, _) => {
+                    log::info!("{arr}: \"{title}\" deleted after its import (grab {id})");
+                }
+                (state, _) => {
+                    log::info!(
+                        "{arr}: \"{title}\" deleted while {} (grab {id})",
+                        state.word()
+                    );
+                }
+            }
         }
         self.changed();
         Ok(())
@@ -385,17 +397,6 @@ impl Downloads {
         Ok(())
     }
 
-    /// Sets the name shown; files keep theirs.
-    pub fn rename(&self, scope: &Scope, infohash: &Infohash, name: &str) -> Result<(), StoreError> {
-        let which = Selection::Hashes(vec![*infohash]);
-        let grabs = self.engine.store.selected_grabs(scope, &which)?;
-        self.engine
-            .store
-            .set_grab_display_name(&ids(&grabs), name)?;
-        self.engine.touch();
-        Ok(())
-    }
-
     /// Stores limits as asked; `None` = leave as it is.
     pub fn set_share_limits(
         &self,
@@ -495,6 +496,28 @@ impl Downloads {
     /// transfer progress (for cheap change detection).
     pub fn revision(&self) -> u64 {
         self.engine.revision.load(Relaxed)
+    }
+
+    /// Finished grabs of a login that its arr has not taken yet: the newest, `limit` at most. Live
+    /// fields are 0.
+    pub fn awaiting_import(&self, arr: &str, limit: u32) -> Result<Vec<Grab>, StoreError> {
+        self.engine.store.completed_grabs(arr, limit)
+    }
+
+    /// Where the finished file of a grab lies, or lay; `None` as long as it has no name.
+    pub fn finished_file(&self, grab: &Grab) -> Option<PathBuf> {
+        let filename = grab.filename.as_deref()?;
+        Some(self.engine.layout.finished(&grab.folder, filename))
+    }
+
+    /// Removes the finished file of a completed or imported grab, and its folder if it is empty
+    /// then. The grab stays. The caller has made sure that the arr has the file.
+    pub fn unlink_finished(&self, grab: &Grab) {
+        if !grab.state.is_unfinished() {
+            self.engine
+                .layout
+                .remove_finished(&grab.folder, grab.filename.as_deref());
+        }
     }
 
     /// Remembers that the arr has taken the file of a completed grab. False: there is no such grab.
@@ -605,6 +628,11 @@ impl Drop for Downloads {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn is_gone(file: &Path) -> bool {
+    matches!(std::fs::symlink_metadata(file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn ids(grabs: &[Grab]) -> Vec<i64> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::State;
 use super::engine::{Engine, plain};
-use super::live::{Run, lock};
+use super::live::Run;
 use super::retry::{self, ROOM_DELAY};
 use super::space::{Budget, Bytes};
 use super::states::Event;
@@ -19,6 +19,7 @@ use super::transfer;
 use super::worker;
 use crate::clock::now_unix;
 use crate::store::{Change, StoreError};
+use crate::sys::lock;
 
 /// Longest time that [`stop`] waits for transfers to put their bytes on the disk: the process must
 /// be gone within five seconds.

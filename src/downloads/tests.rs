@@ -85,7 +85,6 @@ pub fn new_grab(arr: &str, peer: &PeerClient, title: &str, size: u64, item: &str
         seeding_time_limit: -2,
         inactive_seeding_time_limit: -2,
         download_limit: 0,
-        display_name: None,
     }
 }
 
@@ -346,7 +345,6 @@ fn tags_names_and_limits_are_kept() {
     desk.downloads
         .change_tags(&all, &one(hash), &tag("b"))
         .unwrap();
-    desk.downloads.rename(&all, &hash, "Shown").unwrap();
     desk.downloads
         .set_share_limits(&all, &one(hash), Some(1.5), None, Some(7))
         .unwrap();
@@ -361,7 +359,6 @@ fn tags_names_and_limits_are_kept() {
         .unwrap();
     let grab = desk.get("x", &hash);
     assert_eq!(grab.tags, "a, b");
-    assert_eq!(grab.display_name.as_deref(), Some("Shown"));
     assert_eq!(
         (
             grab.ratio_limit,

@@ -17,12 +17,13 @@ use std::time::Instant;
 use rustix::fs::{Advice, FallocateFlags};
 use rustix::io::Errno;
 
-use super::live::{Live, Run, lock};
+use super::live::{Live, Run};
 use super::pace::{LONGEST_SLEEP, Pace};
 use super::slow::Crawl;
 use super::space;
 use crate::clock::now_unix;
 use crate::rates::Take;
+use crate::sys::lock;
 
 /// Bytes between two syncs. A slow USB stick writes 16 MiB in some two seconds, which the socket's
 /// buffer and the friend's patience easily bridge; fewer syncs would lose more in a power cut.

@@ -15,13 +15,14 @@ use super::attempt::Job;
 use super::engine::{Engine, plain};
 use super::failover::Outcome;
 use super::finish;
-use super::live::{Run, lock};
+use super::live::Run;
 use super::retry::{self, Class, Failure, Next, Policy};
 use super::slow::Crawl;
 use super::states::Event;
 use super::transfer::Part;
 use crate::clock::now_unix;
 use crate::store::{Change, StoreError};
+use crate::sys::lock;
 
 /// Failed attempts with one friend after which others are looked for. The first two may be a
 /// restart of its server.

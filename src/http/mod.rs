@@ -6,6 +6,7 @@
 //! front) and [`crate::front`] (everything that strangers can reach). Values and decisions
 //! (`request`, `form`, `router`, `ranges`, `conditional`) are pure.
 
+pub mod base64;
 pub mod conditional;
 pub mod file;
 pub mod form;
@@ -114,6 +115,7 @@ impl Server {
             prefix: settings.path_prefix,
             slots: Arc::clone(&slots),
             long: Gate::new(limits.long),
+            long_of_friends: Gate::new((limits.long / 2).max(1)),
         });
         let workers = workers::start(&app, &inner, http_workers)?;
         let front = Front::start(front::Parts {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
+use super::base64;
 use super::form::{Form, FormError};
 use super::percent::{self, Plus};
 use crate::keys::Caller;
@@ -196,11 +197,30 @@ impl Request {
             })
     }
 
+    /// User name and password of `Authorization: Basic`; `None` if there is none, or not as RFC
+    /// 7617 has it. Text that is not UTF-8 is taken for Latin-1, in which Sonarr and Radarr send
+    /// names. Present does not mean right.
+    pub fn basic_login(&self) -> Option<(String, String)> {
+        let (scheme, credentials) = self.header("Authorization")?.trim().split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let decoded = String::from_utf8(base64::decode(credentials.trim())?).unwrap_or_else(|e| {
+            let latin1 = e.as_bytes().iter().copied();
+            latin1.map(char::from).collect()
+        });
+        let (username, password) = decoded.split_once(':')?;
+        Some((username.to_owned(), password.to_owned()))
+    }
+
     /// The key that the caller presents: header `X-Api-Key`, else query parameter `apikey`, else
-    /// `Authorization: Bearer`. Present does not mean right: compare it with [`crate::keys`].
+    /// `Authorization: Bearer`; an empty one counts as absent, for some clients send the header
+    /// whether they have a key or not. Present does not mean right: compare it with [`crate::keys`].
     pub fn presented_key(&self) -> Option<&str> {
+        let is_given = |key: &&str| !key.is_empty();
         self.header("X-Api-Key")
-            .or_else(|| self.query.get("apikey"))
+            .filter(is_given)
+            .or_else(|| self.query.get("apikey").filter(is_given))
             .or_else(|| {
                 let (scheme, key) = self.header("Authorization")?.split_once(' ')?;
                 scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
@@ -342,7 +362,33 @@ mod tests {
         );
         check("/?apikey=q", &[("Authorization", "Bearer b")], Some("q"));
         check("/", &[("authorization", "bearer b")], Some("b"));
+        check("/?apikey=q", &[("X-Api-Key", "")], Some("q"));
+        check(
+            "/?apikey=",
+            &[("X-Api-Key", ""), ("Authorization", "Bearer b")],
+            Some("b"),
+        );
         check("/", &[("Authorization", "Basic YTpi")], None);
+    }
+
+    #[test]
+    fn basic_logins_are_read_to_the_first_colon() {
+        let check = |header: &str, expected: Option<(&str, &str)>| {
+            let given = request("/", "", &[("authorization", header)]).basic_login();
+            let given = given.as_ref().map(|(name, key)| (&name[..], &key[..]));
+            assert_eq!(given, expected, "{header}");
+        };
+        check("Basic QTpi", Some(("A", "b")));
+        check("basic  QTpiOmM=", Some(("A", "b:c")));
+        check("Basic Og==", Some(("", "")));
+        check("Basic QQ==", None);
+        check("Basic /w==", None);
+        // é:b in Latin-1, and in UTF-8.
+        check("Basic 6Tpi", Some(("é", "b")));
+        check("Basic w6k6Yg==", Some(("é", "b")));
+        check("Basic !", None);
+        check("Basic", None);
+        check("Bearer QTpi", None);
     }
 
     #[test]

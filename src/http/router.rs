@@ -19,6 +19,8 @@ pub enum Access {
     Torznab,
     /// The handler checks by itself: qBittorrent (session cookie, Basic, Bearer; 403).
     Qbittorrent,
+    /// The handler checks by itself: the key of the arr in the path, as a Basic login too (401).
+    Hook,
     /// The owner's key only; else 401 JSON.
     Owner,
 }

@@ -2,7 +2,9 @@
 //!
 //! Short handlers run on one of a few workers, which never wait for a client: what they write fits
 //! an empty socket buffer or is parked for the front. Long handlers and bodies written item by
-//! item get a thread of their own, [`MAX_LONG`] at most, else 503. A panic in a handler is a 500.
+//! item get a thread of their own, [`MAX_LONG`] at most, else 503. Friends get half of those: one that
+//! asks for lists and does not read them must not keep the owner's arrs out. A panic in a handler is
+//! a 500.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -43,6 +45,28 @@ pub struct App<S: 'static> {
     pub slots: Arc<Slots>,
     /// Bounds long threads.
     pub long: Arc<Gate>,
+    /// Bounds those of routes for friends.
+    pub long_of_friends: Arc<Gate>,
+}
+
+/// A place among the long threads.
+struct LongPass {
+    _of_all: Pass,
+    _of_friends: Option<Pass>,
+}
+
+impl<S> App<S> {
+    /// A place for a request to a route of this access, if one is free.
+    fn long_place(&self, access: Access) -> Option<LongPass> {
+        let of_friends = match access {
+            Access::Peer => Some(self.long_of_friends.enter(Duration::ZERO)?),
+            _ => None,
+        };
+        Some(LongPass {
+            _of_all: self.long.enter(Duration::ZERO)?,
+            _of_friends: of_friends,
+        })
+    }
 }
 
 /// The running workers.
@@ -100,6 +124,8 @@ struct Exchange {
     token: String,
     method: Method,
     path: String,
+    /// Of its route.
+    access: Access,
     remote: IpAddr,
     started: Instant,
 }
@@ -145,6 +171,7 @@ fn take<S: Send + Sync + 'static>(app: &Arc<App<S>>, mut raw: tiny_http::Request
         token,
         method,
         path: String::new(),
+        access: Access::Open,
         remote,
         started,
     };
@@ -161,6 +188,7 @@ fn take<S: Send + Sync + 'static>(app: &Arc<App<S>>, mut raw: tiny_http::Request
         }
         Err(response) => return refuse(app, exchange, response),
     };
+    exchange.access = route.access;
     if matches!(route.access, Access::Peer | Access::Owner) {
         request.caller = guarded(|| (app.identify)(&app.state, &request)).flatten();
         let is_admitted = match &request.caller {
@@ -176,7 +204,7 @@ fn take<S: Send + Sync + 'static>(app: &Arc<App<S>>, mut raw: tiny_http::Request
             let response = run(app, route, &request);
             finish(app, exchange, response, None);
         }
-        Weight::Long => match app.long.enter(Duration::ZERO) {
+        Weight::Long => match app.long_place(exchange.access) {
             None => refuse(app, exchange, busy()),
             Some(pass) => {
                 let app = Arc::clone(app);
@@ -240,7 +268,7 @@ fn finish<S: Send + Sync + 'static>(
     app: &Arc<App<S>>,
     mut exchange: Exchange,
     response: Response,
-    pass: Option<Pass>,
+    pass: Option<LongPass>,
 ) {
     let status = response.status;
     let is_head_only = exchange.method == Method::Head || reply::is_bodiless(status);
@@ -296,10 +324,10 @@ fn finish_stream<S: Send + Sync + 'static>(
     status: u16,
     headers: Vec<(String, String)>,
     body: super::response::BodyWriter,
-    pass: Option<Pass>,
+    pass: Option<LongPass>,
 ) {
     let is_long_thread = pass.is_some();
-    let Some(pass) = pass.or_else(|| app.long.enter(Duration::ZERO)) else {
+    let Some(pass) = pass.or_else(|| app.long_place(exchange.access)) else {
         return refuse(app, exchange, busy());
     };
     let write = move || {

@@ -7,13 +7,14 @@
 //! outside ([`Uploads::follow`], once a minute) and hold at once.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::config;
 use crate::http::Pace;
 use crate::keys::Caller;
 use crate::rates::{Bucket, SpeedWindow, Take};
+use crate::sys::lock;
 
 /// When a friend that got no slot shall come back. Uploads last minutes to hours; asking four
 /// times a minute costs nothing and loses little time.
@@ -150,8 +151,7 @@ impl Uploads {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing that can panic leaves the state half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn take(&self, who: &str, wanted: u64, now: Instant) -> Take {
@@ -230,7 +230,7 @@ struct Meter {
 
 impl Upload {
     fn meter(&self) -> MutexGuard<'_, Meter> {
-        self.meter.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.meter)
     }
 }
 

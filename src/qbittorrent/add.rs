@@ -16,9 +16,6 @@ use super::input::is_category;
 use super::journal::Kind;
 use super::labels;
 
-/// Longest name that a client may give a torrent.
-pub(super) const MAX_NAME: usize = 255;
-
 /// URLs that one request may name; each may cost a question to a friend.
 const MAX_URLS: usize = 20;
 
@@ -159,17 +156,16 @@ fn stub_of(context: &Context<'_>, url: &str) -> Result<Vec<u8>, Refusal> {
         )
     };
     let (guid, key) = own_stub(url).ok_or_else(foreign)?;
-    match context.services.keys.identify(&key) {
-        Some(Caller::Owner | Caller::Arr(_)) => {}
+    // The stub that a GET of this URL would give: whoever passed it on may have computed its hash.
+    let arr = match context.services.keys.identify(&key) {
+        Some(Caller::Owner) => None,
+        Some(Caller::Arr(title)) => Some(title),
         Some(Caller::Friend(_)) | None => return Err(foreign()),
-    }
+    };
     let StubTarget::Found(item, origin) = context.services.catalogue.stub_target(&guid)? else {
         return Err(Refusal::new(404, "no friend has this release any more"));
     };
-    let generation = context
-        .services
-        .store
-        .generation(Some(&context.who.login), &guid)?;
+    let generation = context.services.store.generation(arr.as_deref(), &guid)?;
     let stub = Stub {
         title: item.release.title,
         size: item.release.size,
@@ -204,7 +200,6 @@ fn refusal(name: &str, error: AddError) -> Refusal {
 struct Options {
     category: String,
     tags: String,
-    name: Option<String>,
     to_top: bool,
     up_limit: u64,
 }
@@ -228,13 +223,9 @@ impl Options {
             context.face.labels_changed();
         }
         tags.sort();
-        let name = input.text("rename").trim();
-        let is_name =
-            !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(char::is_control);
         Ok(Options {
             category,
             tags: tags.join(", "),
-            name: is_name.then(|| name.to_string()),
             to_top: input.boolean("addToTopOfQueue") == Some(true),
             up_limit: input.rate("upLimit"),
         })
@@ -256,7 +247,7 @@ impl Options {
             seeding_time_limit: input.integer("seedingTimeLimit").unwrap_or(-2),
             inactive_seeding_time_limit: input.integer("inactiveSeedingTimeLimit").unwrap_or(-2),
             download_limit: input.rate("dlLimit"),
-            display_name: self.name.clone(),
+            // `rename` is ignored, as `torrents/rename` is refused.
         }
     }
 

@@ -3,7 +3,6 @@
 use crate::downloads::{QueueMove, Selection};
 use crate::torrent::stub::Infohash;
 
-use super::add::MAX_NAME;
 use super::dispatch::{Answer, Context, Refusal, done, json};
 use super::journal::Kind;
 use super::lists::with_torrent;
@@ -166,17 +165,18 @@ pub(super) fn set_download_path(context: &Context<'_>) -> Answer {
     Err(Refusal::new(409, "Cannot make download path"))
 }
 
-/// `torrents/rename`: the name shown; files keep theirs.
+/// `torrents/rename`: always refused. Radarr and Sonarr read the release from the name at import, and
+/// leave a download whose name they cannot match in the queue for ever.
 pub(super) fn rename(context: &Context<'_>) -> Answer {
-    let name = context.input.text("name").trim();
-    if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
+    if context.input.text("name").trim().is_empty() {
         return Err(Refusal::new(409, "Incorrect torrent name"));
     }
-    let hash = with_torrent(context, |view| Ok(view.grab.infohash))?;
-    if let Some(downloads) = context.downloads() {
-        downloads.rename(&context.who.scope, &hash, name)?;
-    }
-    done()
+    with_torrent(context, |_| {
+        Err(Refusal::new(
+            409,
+            "jackdaw keeps the release title as name: Radarr and Sonarr match downloads by it",
+        ))
+    })
 }
 
 /// `torrents/renameFile`: always refused, with the reason the real server would give.

@@ -27,11 +27,12 @@ pub const MAX_ADDRESSES: usize = 1024;
 /// Logins that wait at once: they hold threads that searches need too.
 pub const MAX_DELAYED: usize = 4;
 
-/// How long the answer to the n-th failure in a row waits.
-pub fn delay(failures: u32) -> Duration {
-    match failures {
-        0 | 1 => Duration::ZERO,
-        more => (FIRST_DELAY * 2u32.pow((more - 2).min(8))).min(MAX_DELAY),
+/// How long the answer to the n-th failure in a row waits. Only who holds a slow place waits: of many
+/// first logins at once, all but one have failed before when they are looked at.
+pub fn delay(admission: Admission, failures: u32) -> Duration {
+    match (admission, failures) {
+        (Admission::Slow, 2..) => (FIRST_DELAY * 2u32.pow((failures - 2).min(8))).min(MAX_DELAY),
+        _ => Duration::ZERO,
     }
 }
 
@@ -124,9 +125,25 @@ mod tests {
 
     #[test]
     fn the_delay_grows_to_five_seconds() {
-        let millis: Vec<u128> = (0..8).map(|n| delay(n).as_millis()).collect();
+        let slow = |n| delay(Admission::Slow, n);
+        let millis: Vec<u128> = (0..8).map(|n| slow(n).as_millis()).collect();
         assert_eq!(millis, [0, 0, 500, 1000, 2000, 4000, 5000, 5000]);
-        assert_eq!(delay(u32::MAX), MAX_DELAY);
+        assert_eq!(slow(u32::MAX), MAX_DELAY);
+    }
+
+    #[test]
+    fn many_first_logins_at_once_hold_no_threads() {
+        let now = Instant::now();
+        let mut failures = Failures::default();
+        let admitted: Vec<Admission> = (0..32).map(|_| failures.admit(address(1), now)).collect();
+        for admission in admitted {
+            let count = failures.record(address(1), now);
+            assert_eq!(delay(admission, count), Duration::ZERO);
+        }
+        // From now on the address has one place, and that one waits.
+        let next = failures.admit(address(1), now);
+        assert_eq!(delay(next, failures.record(address(1), now)), MAX_DELAY);
+        assert_eq!(failures.admit(address(1), now), Admission::Refused);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! Calls about categories and tags. Each login has its own; the owner sees and changes all.
 
-use crate::downloads::{Downloads, Selection};
+use std::collections::BTreeMap;
+
+use crate::downloads::{Downloads, Scope, Selection};
 use crate::store::StoreError;
 use crate::store::labels::Created;
+use crate::torrent::stub::Infohash;
 
 use super::dispatch::{Answer, Context, Refusal, done, json};
 use super::input::is_category;
@@ -92,8 +95,7 @@ pub(super) fn remove_categories(context: &Context<'_>) -> Answer {
         }
         // Grabs first: a category that is gone must not be left on a grab by a crash in between.
         if let Some(downloads) = context.downloads() {
-            let which = in_category(context, downloads, name)?;
-            downloads.set_category(&context.who.scope, &which, "")?;
+            empty(context, downloads, name)?;
         }
         let store = &context.services.store;
         store.remove_category(context.labels_of(), name)?;
@@ -102,15 +104,17 @@ pub(super) fn remove_categories(context: &Context<'_>) -> Answer {
     done()
 }
 
-fn in_category(
-    context: &Context<'_>,
-    downloads: &Downloads,
-    name: &str,
-) -> Result<Selection, StoreError> {
-    let grabs = downloads.list(&context.who.scope, Some(name))?;
-    Ok(Selection::Hashes(
-        grabs.iter().map(|grab| grab.infohash).collect(),
-    ))
+/// Takes all grabs out of a category. Each in the scope of its own login: another one may hold the
+/// same hash in another category, and the owner's scope has both.
+fn empty(context: &Context<'_>, downloads: &Downloads, name: &str) -> Result<(), StoreError> {
+    let mut by_login: BTreeMap<String, Vec<Infohash>> = BTreeMap::new();
+    for grab in downloads.list(&context.who.scope, Some(name))? {
+        by_login.entry(grab.arr).or_default().push(grab.infohash);
+    }
+    for (login, hashes) in by_login {
+        downloads.set_category(&Scope::Arr(login), &Selection::Hashes(hashes), "")?;
+    }
+    Ok(())
 }
 
 /// `torrents/setCategory`: an unknown category is an error only if there is a torrent to put in it.

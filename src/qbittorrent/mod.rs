@@ -10,7 +10,8 @@
 //!
 //! Deliberately different: no ban after failed logins (the answers get slower), no check of the port in
 //! `Host` (it breaks port mapping), a repeated add says `Ok.`, `deleteFiles` may be missing, the names
-//! of 5.x (`stop`, `start`, `stopped`) work too, foreign torrents are refused with 415.
+//! of 5.x (`stop`, `start`, `stopped`) work too, foreign torrents are refused with 415, and nothing can be
+//! renamed or moved.
 
 mod add;
 mod auth;
@@ -35,11 +36,13 @@ mod transfer;
 mod value;
 mod view;
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use dispatch::handle;
+
+use crate::sys::lock;
 
 /// Reported by `app/version`. With the API version below a pair that really existed; below API 2.11 the
 /// arrs say `paused`, from 2.9 on they know inactive seeding limits.
@@ -86,9 +89,4 @@ impl Default for Face {
     fn default() -> Self {
         Face::new()
     }
-}
-
-/// Locks; what a panicking request left behind is still sound, for each change is one step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

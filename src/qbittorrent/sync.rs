@@ -4,7 +4,7 @@
 //! revision of the downloads has moved; otherwise only the few grabs that run are looked at. A caller
 //! without a session (a key in a header) always gets everything.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -81,7 +81,11 @@ impl Kept {
     ) -> Result<Vec<Grab>, StoreError> {
         // Read before the list: a change in between is then seen next time.
         let revision = downloads.revision();
-        let grabs = downloads.list(&context.who.scope, None)?;
+        let mut grabs = downloads.list(&context.who.scope, None)?;
+        // The owner may see one hash twice, once for each login. There is one place for it in the
+        // answer: the oldest has it, as in a look-up by hash.
+        let mut seen = HashSet::with_capacity(grabs.len());
+        grabs.retain(|grab| seen.insert(grab.infohash));
         self.board.refresh_torrents(
             grabs
                 .iter()
@@ -193,6 +197,8 @@ fn server_state(context: &Context<'_>) -> [(&'static str, Value<'static>); 25] {
 /// `sync/maindata`.
 pub(super) fn maindata(context: &Context<'_>) -> Answer {
     let rid = context.input.integer("rid");
+    // Asks the file system: not under the lock.
+    let state = server_state(context);
     // Held to the end, so that answers to one session follow each other.
     let mut boards = lock(&context.face.boards);
     let kept = boards.of(&context.who.scope, Instant::now());
@@ -215,7 +221,6 @@ pub(super) fn maindata(context: &Context<'_>) -> Answer {
         }
     }
     kept.refresh_labels(context)?;
-    let state = server_state(context);
     kept.board
         .refresh_server(state.iter().map(|(name, value)| (*name, value.digest())));
 

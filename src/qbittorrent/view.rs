@@ -242,12 +242,9 @@ impl View<'_> {
         }
     }
 
-    /// Name shown: the last rename, else the release title.
+    /// Name shown: always the release title, by which Radarr and Sonarr match downloads.
     pub fn name(&self) -> &str {
-        self.grab
-            .display_name
-            .as_deref()
-            .unwrap_or(&self.grab.title)
+        &self.grab.title
     }
 
     /// Folder of the file, in the arr's view.
@@ -443,7 +440,6 @@ pub(crate) mod samples {
             base_hash: Infohash([seed; 20]),
             generation: 0,
             title: "Example.Movie.2020.1080p-GRP".into(),
-            display_name: None,
             size: 3_000_000,
             peer_id: "0a1b2c3d".into(),
             item_id: "1:movie:7".into(),
@@ -672,9 +668,9 @@ mod tests {
     }
 
     #[test]
-    fn a_rename_changes_name_and_magnet_only() {
+    fn the_title_is_escaped_in_the_magnet_link() {
         let mut sample = grab(1);
-        sample.display_name = Some("Ä b".into());
+        sample.title = "Ä b".into();
         check(
             &sample,
             &[

@@ -41,6 +41,10 @@ pub enum Mood {
     Null,
     /// Accepts, reads, and closes without an answer.
     HangUp,
+    /// Reads, and answers once it is in another mood.
+    Asleep,
+    /// 401 to everything, with an empty body.
+    WrongKey,
 }
 
 /// One request it got.
@@ -75,6 +79,8 @@ pub struct State {
     pub queue: Vec<Value>,
     /// Titles that were blocklisted, and whether a new search was to follow.
     pub blocklist: Vec<String>,
+    /// Ids of queue entries that cannot be deleted (500).
+    pub broken_deletes: Vec<u64>,
     pub root_folders: Vec<String>,
     pub mappings: Vec<Value>,
     /// The app's own view of the disk (its container's mounts): its path → the real one.
@@ -143,6 +149,7 @@ impl FakeArr {
             history: Vec::new(),
             queue: Vec::new(),
             blocklist: Vec::new(),
+            broken_deletes: Vec::new(),
             root_folders: Vec::new(),
             mappings: Vec::new(),
             mounts: None,
@@ -278,6 +285,14 @@ pub fn number(n: u64) -> Value {
     Value::Number(Number::U64(n))
 }
 
+/// The mood that it wakes up in. A test that ends meanwhile takes the whole process with it.
+fn wait_till_awake(shared: &Shared) -> Mood {
+    super::eventually("the fake arr to be woken", Duration::from_secs(100), || {
+        let mood = shared.state.lock().unwrap().mood;
+        (mood != Mood::Asleep).then_some(mood)
+    })
+}
+
 fn serve(shared: &Shared, stream: TcpStream) {
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))
@@ -290,7 +305,12 @@ fn serve(shared: &Shared, stream: TcpStream) {
             state.calls.push(call.clone());
             state.mood
         };
+        let mood = match mood {
+            Mood::Asleep => wait_till_awake(shared),
+            mood => mood,
+        };
         let (status, body) = match mood {
+            Mood::Asleep => return,
             Mood::HangUp => return,
             Mood::Starting => (
                 503,
@@ -299,6 +319,7 @@ fn serve(shared: &Shared, stream: TcpStream) {
             Mood::Html => (200, "<!DOCTYPE html><html>Log in</html>".to_owned()),
             Mood::BadGateway => (502, "<html>502 Bad Gateway</html>".to_owned()),
             Mood::Null => (200, "null".to_owned()),
+            Mood::WrongKey => (401, String::new()),
             Mood::Truncated => {
                 let (status, body) = answer(shared, &call);
                 let half = (0..=body.len() / 2)
@@ -314,8 +335,12 @@ fn serve(shared: &Shared, stream: TcpStream) {
             _ => String::new(),
         };
         let body = if status == 307 { String::new() } else { body };
+        let kind = match mood {
+            Mood::Html | Mood::BadGateway => "text/html",
+            _ => "application/json; charset=utf-8",
+        };
         let head = format!(
-            "HTTP/1.1 {status} X\r\nContent-Type: application/json; charset=utf-8\r\n\
+            "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n\
              X-Application-Version: {version}\r\n{location}Content-Length: {}\r\n\r\n",
             body.len()
         );
@@ -1026,6 +1051,13 @@ fn library_call(shared: &Shared, call: &Call, segments: &[&str], query: &Query) 
             (200, page(query, &records))
         }
         ("DELETE", ["queue", id]) => {
+            if state
+                .broken_deletes
+                .iter()
+                .any(|broken| broken.to_string() == *id)
+            {
+                return (500, r#"{"message":"database is locked"}"#.into());
+            }
             let at = state.queue.iter().position(|record| {
                 get_u64(record, "id").map(|n| n.to_string()).as_deref() == Some(*id)
             });

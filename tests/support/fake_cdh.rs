@@ -4,6 +4,7 @@
 //! Torznab test and CompletedDownloadService.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use jackdaw::json::{get, get_bool, get_str, get_u64};
@@ -315,6 +316,40 @@ pub fn delete(provider: &Provider, hash: &str) {
 }
 
 impl FakeArr {
+    /// Puts a qBittorrent client there, as registered: `title` and `key` are its login.
+    pub fn plant_client(&self, address: SocketAddr, title: &str, key: &str, category: &str) {
+        let field = match self.app {
+            App::Radarr => "movieCategory",
+            App::Sonarr => "tvCategory",
+        };
+        self.plant(
+            "downloadclient",
+            &format!(
+                r#"{{"name":"jackdaw","enable":true,"priority":50,"removeCompletedDownloads":true,
+                    "implementation":"QBittorrent","configContract":"QBittorrentSettings","tags":[],
+                    "fields":[{{"name":"host","value":"{}"}},{{"name":"port","value":{}}},
+                    {{"name":"username","value":"{title}"}},{{"name":"password","value":"{key}"}},
+                    {{"name":"{field}","value":"{category}"}}]}}"#,
+                address.ip(),
+                address.port()
+            ),
+        );
+    }
+
+    /// Puts our notification there, as registered.
+    pub fn plant_hook(&self, url: &str, title: &str, key: &str) {
+        self.plant(
+            "notification",
+            &format!(
+                r#"{{"name":"jackdaw","onDownload":true,"onUpgrade":true,
+                    "onManualInteractionRequired":true,"implementation":"Webhook",
+                    "configContract":"WebhookSettings","tags":[],
+                    "fields":[{{"name":"url","value":"{url}"}},{{"name":"method","value":1}},
+                    {{"name":"username","value":"{title}"}},{{"name":"password","value":"{key}"}}]}}"#
+            ),
+        );
+    }
+
     /// The enabled qBittorrent client that is registered here.
     pub fn client(&self) -> Provider {
         self.providers("downloadclient")
@@ -362,12 +397,21 @@ impl FakeArr {
             .collect();
         let mut state = self.state();
         for item in &tracked {
-            let known = |record: &Value| get_str(record, "downloadId") == Some(&item.download_id);
-            if state.queue.iter().any(known) {
+            let known = |record: &&Value| get_str(record, "downloadId") == Some(&item.download_id);
+            // What is imported or failed is tracked, but not listed.
+            let ended = ["downloadFolderImported", "downloadFailed"];
+            let has_ended = state.history.iter().rfind(known).is_some_and(|last| {
+                get_str(last, "eventType").is_some_and(|event| ended.contains(&event))
+            });
+            if has_ended || state.queue.iter().any(|record| known(&record)) {
                 continue;
             }
             let mut record = Object::new();
-            let id = 1000 + state.queue.len() as u64;
+            let taken = state
+                .queue
+                .iter()
+                .filter_map(|record| get_u64(record, "id"));
+            let id = taken.max().unwrap_or(1000) + 1;
             record.insert("id".into(), number(id));
             record.insert("title".into(), Value::String(item.title.clone()));
             record.insert("downloadId".into(), Value::String(item.download_id.clone()));

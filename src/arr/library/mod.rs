@@ -17,6 +17,8 @@ pub mod sample;
 mod sonarr;
 mod titles;
 
+pub use files::ours;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;

@@ -291,7 +291,7 @@ fn an_add_honours_its_options() {
     for (name, value) in [
         ("state", "\"pausedDL\""),
         ("tags", "\"hd, web\""),
-        ("name", "\"Shown\""),
+        ("name", "\"Second\""),
         ("dl_limit", "2048"),
         ("up_limit", "1024"),
         ("priority", "1"),
@@ -488,6 +488,24 @@ fn categories_follow_the_real_server() {
 }
 
 #[test]
+fn removing_a_category_leaves_the_same_hash_of_another_login_alone() {
+    let rig = Rig::new();
+    let radarr = rig.login("Main Radarr", RADARR_KEY);
+    let sonarr = rig.login("Sonarr", SONARR_KEY);
+    let owner = rig.login("me", OWNER_KEY);
+    rig.add(&radarr, "A", &[("category", "films")]);
+    rig.add(&sonarr, "A", &[("category", "tv")]);
+    check(
+        &rig,
+        &owner,
+        &[("torrents/removeCategories", "categories=tv", 200, "")],
+    );
+    let category = |sid| field(&rig.get(sid, "torrents/info").body, "category");
+    assert_eq!(category(&sonarr), "\"\"");
+    assert_eq!(category(&radarr), "\"films\"");
+}
+
+#[test]
 fn tags_follow_the_real_server() {
     let rig = Rig::new();
     let sid = rig.login("Main Radarr", RADARR_KEY);
@@ -644,7 +662,12 @@ fn names_and_places_stay_ours() {
                 "Incorrect torrent name",
             ),
             ("torrents/rename", "hash=11&name=x", 404, "Not Found"),
-            ("torrents/rename", &form("&name=Shown"), 200, ""),
+            (
+                "torrents/rename",
+                &form("&name=Shown"),
+                409,
+                "jackdaw keeps the release title as name: Radarr and Sonarr match downloads by it",
+            ),
             (
                 "torrents/renameFile",
                 &files(""),
@@ -718,7 +741,7 @@ fn names_and_places_stay_ours() {
         ],
     );
     let list = rig.get(&sid, "torrents/info").body;
-    assert_eq!(field(&list, "name"), "\"Shown\"");
+    assert_eq!(field(&list, "name"), "\"Title\"");
     assert_eq!(
         field(&list, "content_path"),
         "\"/data/completed/Title/Title\""

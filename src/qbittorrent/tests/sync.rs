@@ -1,6 +1,6 @@
 //! `sync/maindata` over real grabs.
 
-use super::rig::{OWNER_KEY, RADARR_KEY, Rig};
+use super::rig::{OWNER_KEY, RADARR_KEY, Rig, SONARR_KEY};
 use crate::http::Method::Get;
 
 /// The answer without its server state, which depends on the disk.
@@ -58,6 +58,24 @@ fn only_differences_are_told() {
     );
     assert!(ask(&rig, &sid, "3").contains("\"full_update\":true"));
     assert!(ask(&rig, &sid, "x").contains("\"full_update\":true"));
+}
+
+#[test]
+fn a_hash_of_two_logins_is_told_to_the_owner_once() {
+    let rig = Rig::new();
+    let radarr = rig.login("Main Radarr", RADARR_KEY);
+    let sonarr = rig.login("Sonarr", SONARR_KEY);
+    let owner = rig.login("me", OWNER_KEY);
+    let hash = rig.add(&radarr, "A", &[("category", "films")]);
+    rig.add(&sonarr, "A", &[("category", "tv")]);
+    let full = ask(&rig, &owner, "0");
+    assert_eq!(full.matches(&format!("\"{hash}\":{{")).count(), 1);
+    assert!(full.contains("\"category\":\"films\""));
+    // A look at all grabs again, of which none has changed.
+    rig.add(&radarr, "A", &[]);
+    let other = rig.add(&radarr, "B", &[("paused", "true")]);
+    let next = ask(&rig, &owner, "1");
+    assert!(next.contains(&other) && !next.contains(&hash), "{next}");
 }
 
 #[test]
