@@ -237,18 +237,6 @@ fn rank(state: State) -> u8 {
     }
 }
 
-fn state_name(state: State) -> &'static str {
-    match state {
-        State::Queued => "queued",
-        State::Downloading => "downloading",
-        State::Waiting => "waiting",
-        State::Paused => "paused",
-        State::Completed => "completed",
-        State::Imported => "imported",
-        State::Failed => "failed",
-    }
-}
-
 fn grab_json(out: &mut String, grab: &Grab, friends: &[(String, String)]) {
     let left = grab.size.saturating_sub(grab.have);
     let is_running = grab.state == State::Downloading && grab.speed > 0;
@@ -256,7 +244,7 @@ fn grab_json(out: &mut String, grab: &Grab, friends: &[(String, String)]) {
     Object::begin(out)
         .string("hash", &grab.infohash.to_string())
         .string("title", &grab.title)
-        .string("state", state_name(grab.state))
+        .string("state", grab.state.word())
         .maybe_string("reason", grab.reason.as_deref())
         .string("arr", &grab.arr)
         .string("category", &grab.category)
