@@ -26,7 +26,6 @@ CREATE TABLE grab (
     generation     INTEGER NOT NULL,
     stub           BLOB    NOT NULL,              -- the torrent as it was added
     title          TEXT    NOT NULL,              -- info.name of the stub
-    display_name   TEXT,                          -- after a rename
     size           INTEGER NOT NULL CHECK (size > 0),
     peer_id        TEXT    NOT NULL,              -- origin it is fetched from now
     item_id        TEXT    NOT NULL,

@@ -12,6 +12,7 @@ use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
@@ -31,6 +32,11 @@ pub const REPEAT_SECONDS: u64 = 60;
 /// Messages whose repeats are counted at once. More different ones within a period is no
 /// repetition; the memory of old ones is then dropped.
 const MAX_COUNTED_MESSAGES: usize = 128;
+
+/// Events of one kind logged in each [`LIMIT_WINDOW`]; enough to see what happens, too few to fill
+/// a log.
+const LIMITED_EVENTS: u32 = 10;
+const LIMIT_WINDOW: Duration = Duration::from_secs(60);
 
 /// Installs the log. Later calls (tests in one process) only change the level.
 pub fn init(level: LevelFilter) {
@@ -189,6 +195,48 @@ impl RepeatGate {
     }
 }
 
+/// Lets a few events of one kind into the log in each window, however their texts differ. For what
+/// a stranger or friend can cause as often as they like.
+pub struct Limit {
+    window: Option<Instant>,
+    admitted: u32,
+    suppressed: u64,
+}
+
+impl Limit {
+    /// Nothing counted yet.
+    pub const fn new() -> Limit {
+        Limit {
+            window: None,
+            admitted: 0,
+            suppressed: 0,
+        }
+    }
+
+    /// `Some(number left out since the last)` when this one may be logged.
+    pub fn admit(&mut self, now: Instant) -> Option<u64> {
+        let is_over = self
+            .window
+            .is_none_or(|start| now.saturating_duration_since(start) >= LIMIT_WINDOW);
+        if is_over {
+            self.window = Some(now);
+            self.admitted = 0;
+        }
+        if self.admitted == LIMITED_EVENTS {
+            self.suppressed += 1;
+            return None;
+        }
+        self.admitted += 1;
+        Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Limit {
+        Limit::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,5 +341,19 @@ mod tests {
             assert_ne!(gate.pass(5, Level::Info, &text), Pass::No);
             assert!(gate.seen.len() <= MAX_COUNTED_MESSAGES);
         }
+    }
+
+    #[test]
+    fn a_few_each_window_then_a_count() {
+        let mut limit = Limit::new();
+        let start = Instant::now();
+        for _ in 0..LIMITED_EVENTS {
+            assert_eq!(limit.admit(start), Some(0));
+        }
+        for _ in 0..1000 {
+            assert_eq!(limit.admit(start + LIMIT_WINDOW / 2), None);
+        }
+        assert_eq!(limit.admit(start + LIMIT_WINDOW), Some(1000));
+        assert_eq!(limit.admit(start + LIMIT_WINDOW), Some(0));
     }
 }

@@ -21,6 +21,13 @@ const AFTER_PANIC: Duration = Duration::from_secs(60);
 /// needed for: every write is a transaction of its own.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// A delay that grows with failures: `first` doubled so many times, `longest` at most.
+pub fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    1u32.checked_shl(times)
+        .and_then(|factor| first.checked_mul(factor))
+        .map_or(longest, |delay| delay.min(longest))
+}
+
 /// Which thread a job runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
@@ -306,5 +313,12 @@ mod tests {
         scheduler.stop();
         assert!(began.elapsed() < PATIENCE);
         drop(sender);
+    }
+
+    #[test]
+    fn delays_do_not_overflow() {
+        let longest = Duration::from_secs(600);
+        assert_eq!(doubled(Duration::from_secs(1), u32::MAX, longest), longest);
+        assert_eq!(doubled(Duration::MAX, 1, longest), longest);
     }
 }

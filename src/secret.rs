@@ -42,6 +42,32 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The parameter under which our keys stand in addresses that we give to Radarr and Sonarr.
+const KEY_PARAMETER: &str = "apikey=";
+
+/// Somebody else's text without the keys in its addresses: when a request to us fails, Radarr and
+/// Sonarr quote its whole address, key included, in the message that we log and show.
+pub fn without_keys(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let (mut out, mut from) = (String::with_capacity(text.len()), 0);
+    for (at, _) in lower.match_indices(KEY_PARAMETER) {
+        let start = at + KEY_PARAMETER.len();
+        if start < from {
+            continue;
+        }
+        let rest = &text[start..];
+        let ends = |c: char| c.is_whitespace() || "&#]})>\"'".contains(c);
+        let length = rest.find(ends).unwrap_or(rest.len());
+        out.push_str(&text[from..start]);
+        if length > 0 {
+            out.push('…');
+        }
+        from = start + length;
+    }
+    out.push_str(&text[from..]);
+    out
+}
+
 /// SHA-256, the only form in which generated keys are stored.
 pub fn digest(value: &str) -> [u8; 32] {
     let digest = ring::digest::digest(&ring::digest::SHA256, value.as_bytes());
@@ -78,6 +104,32 @@ mod tests {
     #[test]
     fn a_secret_is_never_printed() {
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "Secret(…)");
+    }
+
+    #[test]
+    fn keys_in_addresses_are_left_out() {
+        for (text, expected) in [
+            ("", ""),
+            ("nothing here", "nothing here"),
+            (
+                "[http://h/api?t=caps&apikey=abc]",
+                "[http://h/api?t=caps&apikey=…]",
+            ),
+            (
+                "http://h/?ApiKey=a%2Bc&offset=0 é",
+                "http://h/?ApiKey=…&offset=0 é",
+            ),
+            ("apikey=a apikey=b", "apikey=… apikey=…"),
+            ("apikey=apikey=b c", "apikey=… c"),
+            (
+                "a link <a href=\"h?apikey=a\">",
+                "a link <a href=\"h?apikey=…\">",
+            ),
+            ("the apikey= is empty", "the apikey= is empty"),
+            ("İapikey=x", "İapikey=…"),
+        ] {
+            assert_eq!(without_keys(text), expected);
+        }
     }
 
     #[test]

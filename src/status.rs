@@ -7,7 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::app::Services;
 use crate::arr::client::app_name;
 use crate::arr::imports::{ImportTracker, Standing};
 use crate::arr::registration::{self, Registrar, Registration};
@@ -18,6 +17,7 @@ use crate::downloads::{Grab, Scope, State};
 use crate::http::{Request, Response};
 use crate::json::Object;
 use crate::peer::uploads::Running;
+use crate::services::Services;
 use crate::store::StoreError;
 
 /// Most grabs in one answer: some 300 KiB. Old imports pile up with `after_import = keep`.
@@ -237,18 +237,6 @@ fn rank(state: State) -> u8 {
     }
 }
 
-fn state_name(state: State) -> &'static str {
-    match state {
-        State::Queued => "queued",
-        State::Downloading => "downloading",
-        State::Waiting => "waiting",
-        State::Paused => "paused",
-        State::Completed => "completed",
-        State::Imported => "imported",
-        State::Failed => "failed",
-    }
-}
-
 fn grab_json(out: &mut String, grab: &Grab, friends: &[(String, String)]) {
     let left = grab.size.saturating_sub(grab.have);
     let is_running = grab.state == State::Downloading && grab.speed > 0;
@@ -256,7 +244,7 @@ fn grab_json(out: &mut String, grab: &Grab, friends: &[(String, String)]) {
     Object::begin(out)
         .string("hash", &grab.infohash.to_string())
         .string("title", &grab.title)
-        .string("state", state_name(grab.state))
+        .string("state", grab.state.word())
         .maybe_string("reason", grab.reason.as_deref())
         .string("arr", &grab.arr)
         .string("category", &grab.category)
@@ -348,7 +336,6 @@ mod tests {
             base_hash: Infohash([0xab; 20]),
             generation: 0,
             title: title.into(),
-            display_name: None,
             size: 1000,
             peer_id: "0a1b2c3d".into(),
             item_id: "x:movie:1".into(),

@@ -455,6 +455,14 @@ fn a_missing_registration_is_made_on_demand() {
     // A second time there is nothing to fix.
     let report = doctor(&config, &["--fix"]);
     assert!(!report.lines.iter().any(|line| line.contains("fixed")));
+    // Nor to complain of: the keys that are stored there are the ones in use.
+    let report = doctor(&config, &[]);
+    let complaint = "not as jackdaw wants it";
+    assert!(
+        !report.lines.iter().any(|line| line.contains(complaint)),
+        "{}",
+        report.lines.join("\n")
+    );
 
     // Drift is seen, and mended.
     arr.state().providers.get_mut("downloadclient").unwrap()[0]

@@ -11,11 +11,12 @@ use jackdaw::keys::Caller;
 use jackdaw::secret::digest;
 use miniserde::json::Value;
 
-use crate::support::arr::base64;
+use crate::support::arr::{Arr, Kind, base64};
 use crate::support::content::Content;
 use crate::support::fake_arr::{App, FakeArr, Mood, Provider, value};
 use crate::support::peer::{FakePeer, Offer, PEER_KEY};
-use crate::support::{SOON, eventually};
+use crate::support::process::{self, Jackdaw, KEY};
+use crate::support::{Home, SOON, eventually};
 use world::{HOOKED, PREFIX, TITLE, World, broken_hook, far, field, hook, registrar, secret, top};
 
 #[test]
@@ -157,6 +158,53 @@ fn an_indexer_that_passes_its_test_is_not_forced() {
     world.registers(&[]);
     assert_eq!(world.arr.calls("POST", "/indexer").len(), 1);
     assert_eq!(world.arr.calls("PUT", "/indexer").len(), 0);
+}
+
+/// The whole program, the real hook route among it, and an arr that takes its time: longer than any
+/// request of ours to our own faces, which must not wait for it.
+#[test]
+fn an_arr_that_does_not_answer_holds_nobody_up() {
+    let home = Home::new("register-asleep");
+    let arr = FakeArr::start(App::Radarr);
+    arr.state().mood = Mood::Asleep;
+    // An address of its own, for the arr must be told of it beforehand.
+    let address = "127.0.82.3:5225";
+    let config = process::Config::new(&home.join("us"))
+        .listen(address)
+        .jackdaw(&format!("internal_url = http://{address}"))
+        .downloads("")
+        .section(&arr.section(TITLE, "source = true\ndestination = true"));
+    let server = Jackdaw::start(&config);
+    // Library and registration wait side by side.
+    for path in ["/movie", "/system/status"] {
+        eventually(path, SOON, || arr.calls("GET", path).pop());
+    }
+    let mut radarr = Arr::new(Kind::Radarr, server.address(), TITLE, KEY);
+    radarr.test_client();
+    assert!(radarr.rss().is_empty());
+    assert_eq!(server.get("/status").status, 200);
+    assert_eq!(server.get("/ping").status, 200);
+    assert_eq!(arr.state().mood, Mood::Asleep);
+
+    arr.state().mood = Mood::Well;
+    let hook = eventually("the registration", SOON, || {
+        arr.providers("notification").pop()
+    });
+    // It was tried out on the real route before it was saved, with this key.
+    let own = secret(&hook, "password");
+    let client = arr.providers("downloadclient").pop().unwrap();
+    let mut radarr = Arr::new(
+        Kind::Radarr,
+        server.address(),
+        TITLE,
+        &secret(&client, "password"),
+    );
+    radarr.test_client();
+    let shown = server.get("/status").text();
+    for key in [&own, &radarr.key] {
+        assert!(!shown.contains(key.as_str()));
+        assert!(!server.log().contains(key.as_str()));
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use ureq::http;
 use super::error::{ArrError, Validation};
 use crate::config::{Server, ServerType};
 use crate::json::{self, JsonError};
+use crate::secret::without_keys;
 
 /// Longest connect, and longest wait for the next bytes: a Pi's arr that walks its library answers
 /// after tens of seconds.
@@ -298,7 +299,7 @@ impl ArrClient {
                 return Err(ArrError::Redirected(format!(
                     "{what}: redirected to {}; url must be the address that answers itself, \
                      with the URL base set in its General settings, and past any login page",
-                    to.escape_default()
+                    without_keys(to).escape_default()
                 )));
             }
             401 | 403 => {
@@ -387,8 +388,8 @@ fn error_answer(what: &str, status: u16, value: &Value, text: &str) -> ArrError 
     let mut message = ["message", "errorMessage", "title"]
         .iter()
         .find_map(|name| json::get_str(value, name))
-        .unwrap_or_default()
-        .to_owned();
+        .map(without_keys)
+        .unwrap_or_default();
     if let Value::Object(object) = value
         && let Some(Value::Object(errors)) = object.get("errors")
     {
@@ -397,7 +398,7 @@ fn error_answer(what: &str, status: u16, value: &Value, text: &str) -> ArrError 
             if let Value::Array(texts) = texts {
                 for text in texts {
                     if let Value::String(text) = text {
-                        let _ = write!(message, ": {text}");
+                        let _ = write!(message, ": {}", without_keys(text));
                     }
                 }
             }
@@ -423,7 +424,7 @@ fn error_answer(what: &str, status: u16, value: &Value, text: &str) -> ArrError 
 }
 
 fn validation(item: &Value) -> Validation {
-    let text = |name| json::get_str(item, name).unwrap_or_default().to_owned();
+    let text = |name| without_keys(json::get_str(item, name).unwrap_or_default());
     let is_warning = json::get_bool(item, "isWarning") == Some(true)
         || json::get_str(item, "severity") == Some("warning");
     Validation {
@@ -492,6 +493,13 @@ mod tests {
             r#"{"message":"boom","description":"…"}"#,
             "radarr \"A\": GET x: HTTP status 500: boom",
             true,
+        );
+        // HttpException of both programs quotes the address that failed.
+        check(
+            400,
+            r#"[{"propertyName":"","errorMessage":"Unable to connect to indexer: HTTP request failed: [503:ServiceUnavailable] [GET] at [http://jackdaw:5225/torznab/api?t=search&apikey=c0ffee&offset=0]"}]"#,
+            "radarr \"A\": GET x: refused; Unable to connect to indexer: HTTP request failed: [503:ServiceUnavailable] [GET] at [http://jackdaw:5225/torznab/api?t=search&apikey=…&offset=0]",
+            false,
         );
         check(409, "null", "radarr \"A\": GET x: HTTP status 409", false);
     }

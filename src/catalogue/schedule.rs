@@ -7,6 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::scheduler::doubled;
+
 /// Waits after coming up.
 const SETTLING: [Duration; 3] = [
     Duration::from_secs(10),
@@ -70,7 +72,7 @@ impl Due {
         let wait = match phase {
             Phase::Settling(times) => SETTLING[times - 1],
             Phase::Steady => every,
-            Phase::Failing(times) => FIRST_RETRY.saturating_mul(1 << (times - 1).min(20)),
+            Phase::Failing(times) => doubled(FIRST_RETRY, times - 1, every),
         };
         Due {
             at: now + wait.min(every).max(SHORTEST),

@@ -16,10 +16,23 @@ pub mod table;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use crate::config::{self, Config, ConfigError};
 use crate::logging;
 use args::{Command, Invocation, UsageError};
+
+/// For questions to our own server: straight to it, past any proxy, every status an answer.
+fn own_agent(timeout: Duration) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_global(Some(timeout))
+        .build()
+        .new_agent()
+}
 
 /// Why the program ends without success. `Display` is what standard error shows.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -85,14 +85,7 @@ pub fn listen_url(listen: &[SocketAddr]) -> Result<String, String> {
 }
 
 fn ask(base: &str, key: &Secret) -> Result<String, String> {
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .timeout_global(Some(TIMEOUT))
-        .build()
-        .new_agent();
+    let agent = super::own_agent(TIMEOUT);
     let mut answer = agent
         .get(format!("{base}/status"))
         .header("X-Api-Key", key.expose())

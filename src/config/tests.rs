@@ -283,6 +283,12 @@ fn sections_and_titles() {
         "jackdaw.ini:1: [jackdaw \"x\"]: the section takes no title, write [jackdaw]",
     );
     check(
+        "[server \"A: B\"]\ntype = radarr\nurl = http://r\napi_key = 0123456789abcdef0123456789abcdef\n\
+         destination = false\n",
+        "jackdaw.ini:1: [server \"A: B\"]: the title has a colon, but it is a user name in Radarr and \
+         Sonarr, write it without",
+    );
+    check(
         "[Peer \"x\"]\n",
         "jackdaw.ini:1: [Peer]: unknown section, did you mean peer?",
     );

@@ -117,6 +117,15 @@ fn check_heads(raw: &[RawSection], problems: &mut Problems) {
                 section.head(),
                 Complaint::new("the section takes no title", format!("write [{name}]")),
             ),
+            // It is a user name there, which ends at the first colon of a Basic login (RFC 7617).
+            (Some(title), Some(_)) if name == "server" && title.contains(':') => problems.add(
+                section.line,
+                section.head(),
+                Complaint::new(
+                    "the title has a colon, but it is a user name in Radarr and Sonarr",
+                    "write it without",
+                ),
+            ),
             _ => {}
         }
         // A title that does not belong there makes no second section.

@@ -9,8 +9,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::layout::Layout;
-use super::live::{Live, Run, lock};
+use super::live::{Live, Run};
 use super::pace::Pace;
+use super::slow::Patience;
 use super::states::Event;
 use super::{Grab, State};
 use crate::catalogue::Origin;
@@ -18,6 +19,7 @@ use crate::clock::now_unix;
 use crate::config;
 use crate::peer::Peers;
 use crate::store::{Change, Store, StoreError};
+use crate::sys::lock;
 use crate::torrent::stub::Infohash;
 
 /// Finds every friend's offer of a release: [`crate::catalogue::Catalogue::origins`].
@@ -35,6 +37,8 @@ pub struct Engine {
     pub origins: Origins,
     /// Folders.
     pub layout: Layout,
+    /// How slow a friend may be.
+    pub patience: Patience,
     /// Rate limits of all transfers together.
     pub pace: Pace,
     /// Bytes received since the start of the process.
@@ -63,6 +67,8 @@ pub struct Desk {
     pub due: HashMap<i64, Instant>,
     /// Grabs that wait for room and have been told so.
     pub no_room: HashSet<i64>,
+    /// How often in a row a write has found the disk full although there seemed to be room.
+    pub full: HashMap<i64, u32>,
     /// Something has changed since the queue was last looked at.
     pub is_rung: bool,
     /// The queue's thread is there.
@@ -122,6 +128,7 @@ impl Engine {
         let mut desk = lock(&self.desk);
         desk.due.remove(&id);
         desk.no_room.remove(&id);
+        desk.full.remove(&id);
         if let Some(run) = desk.running.get(&id) {
             run.cancel();
         }

@@ -39,8 +39,6 @@ pub struct Grab {
     pub generation: u32,
     /// Release title.
     pub title: String,
-    /// After a rename by a client.
-    pub display_name: Option<String>,
     /// Bytes.
     pub size: u64,
     /// Friend it is fetched from now.
@@ -136,8 +134,6 @@ pub struct NewGrab {
     pub inactive_seeding_time_limit: i64,
     /// Bytes per second, 0 = none.
     pub download_limit: u64,
-    /// Display name, if the add renames.
-    pub display_name: Option<String>,
 }
 
 /// Why a grab was not accepted.

@@ -5,16 +5,11 @@
 //! ever written to the database.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::rates::{Bucket, SpeedWindow};
-
-/// Takes a lock whatever has panicked while it was held: what these locks guard are counters and
-/// maps that are sound after every single statement.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::sys::lock;
 
 /// Live figures of one grab.
 pub struct Live {

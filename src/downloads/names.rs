@@ -6,27 +6,18 @@
 //! else ([`numbered`]). Nothing that comes out of here starts with a dot, so nothing can be the
 //! `.partial` folder.
 
+use crate::peer::wire;
+
 /// Longest name in bytes on every file system that we may meet (ext4, XFS, Btrfs, NTFS, exFAT).
 pub const MAX_NAME: usize = 255;
 
 /// Longest folder name made from a title: leaves room for ` (1000)` within [`MAX_NAME`].
 const MAX_TITLE: usize = 240;
 
-/// Why a file of this name is not fetched, or `None` if it is a plain base name.
+/// Why a file of this name is not fetched, or `None` if it is a plain base name that fits a disk.
 pub fn filename_problem(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        Some("is empty")
-    } else if name == "." || name == ".." {
-        Some("is a folder's")
-    } else if name.contains(['/', '\\']) {
-        Some("has a path separator in it")
-    } else if name.chars().any(char::is_control) {
-        Some("has a control character in it")
-    } else if name.len() > MAX_NAME {
-        Some("is longer than 255 bytes")
-    } else {
-        None
-    }
+    let is_long = name.len() > MAX_NAME;
+    wire::name_problem(name).or(is_long.then_some("is longer than 255 bytes"))
 }
 
 /// The folder name of a title.

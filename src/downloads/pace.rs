@@ -5,10 +5,10 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::live::lock;
 use crate::clock::Zone;
 use crate::config::RateSchedule;
 use crate::rates::{Bucket, Take};
+use crate::sys::lock;
 
 /// Longest sleep for the sake of a rate: no thread wakes up more often than it has to, and a
 /// window of the timetable begins on time.

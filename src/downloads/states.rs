@@ -68,7 +68,7 @@ impl State {
         State::Failed,
     ];
 
-    /// The word in the database.
+    /// The word in the database and in `GET /status`.
     pub fn word(self) -> &'static str {
         match self {
             State::Queued => "queued",

@@ -85,7 +85,6 @@ pub fn new_grab(arr: &str, peer: &PeerClient, title: &str, size: u64, item: &str
         seeding_time_limit: -2,
         inactive_seeding_time_limit: -2,
         download_limit: 0,
-        display_name: None,
     }
 }
 
@@ -106,6 +105,7 @@ impl Idle {
             home.store(),
             peers,
             Box::new(|_| Ok(Vec::new())),
+            Patience::default(),
         )
         .unwrap();
         Idle {
@@ -224,6 +224,20 @@ fn a_folder_that_is_there_already_is_not_used() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_looked_into_is_named() {
+    let desk = Idle::new();
+    let done = desk.home.done();
+    fs::rename(&done, done.with_file_name("gone")).unwrap();
+    fs::write(&done, b"not a folder").unwrap();
+    let new = new_grab("radarr", &desk.peer, "A", 1000, "c:movie:1");
+    let error = desk.downloads.add(new).unwrap_err();
+    let AddError::Unavailable(text) = error else {
+        panic!("{error:?}");
+    };
+    assert!(text.contains("cannot look into"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_fetched_is_refused() {
     let desk = Idle::new();
     let good = new_grab("radarr", &desk.peer, "A", 1000, "i");
@@ -331,7 +345,6 @@ fn tags_names_and_limits_are_kept() {
     desk.downloads
         .change_tags(&all, &one(hash), &tag("b"))
         .unwrap();
-    desk.downloads.rename(&all, &hash, "Shown").unwrap();
     desk.downloads
         .set_share_limits(&all, &one(hash), Some(1.5), None, Some(7))
         .unwrap();
@@ -346,7 +359,6 @@ fn tags_names_and_limits_are_kept() {
         .unwrap();
     let grab = desk.get("x", &hash);
     assert_eq!(grab.tags, "a, b");
-    assert_eq!(grab.display_name.as_deref(), Some("Shown"));
     assert_eq!(
         (
             grab.ratio_limit,

@@ -3,13 +3,10 @@
 //! costs 40 MiB of memory after 4,000 of them).
 
 use std::sync::{Mutex, Once};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::logging::Limit;
 use crate::sys::lock;
-
-/// Panics logged in each [`WINDOW`]; enough to see what happens, too few to fill a log.
-const PER_WINDOW: u32 = 10;
-const WINDOW: Duration = Duration::from_secs(60);
 
 /// Installs the hook, once per process. While no logger is set up (unit tests), panics are shown
 /// as Rust shows them.
@@ -39,57 +36,4 @@ pub fn install() {
             }
         }));
     });
-}
-
-/// Counts events in windows.
-struct Limit {
-    window: Option<Instant>,
-    admitted: u32,
-    suppressed: u64,
-}
-
-impl Limit {
-    const fn new() -> Limit {
-        Limit {
-            window: None,
-            admitted: 0,
-            suppressed: 0,
-        }
-    }
-
-    /// `Some(number left out since the last)` when this one may be logged.
-    fn admit(&mut self, now: Instant) -> Option<u64> {
-        let is_over = self
-            .window
-            .is_none_or(|start| now.saturating_duration_since(start) >= WINDOW);
-        if is_over {
-            self.window = Some(now);
-            self.admitted = 0;
-        }
-        if self.admitted == PER_WINDOW {
-            self.suppressed += 1;
-            return None;
-        }
-        self.admitted += 1;
-        Some(std::mem::take(&mut self.suppressed))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_few_each_window_then_a_count() {
-        let mut limit = Limit::new();
-        let start = Instant::now();
-        for _ in 0..PER_WINDOW {
-            assert_eq!(limit.admit(start), Some(0));
-        }
-        for _ in 0..1000 {
-            assert_eq!(limit.admit(start + WINDOW / 2), None);
-        }
-        assert_eq!(limit.admit(start + WINDOW), Some(1000));
-        assert_eq!(limit.admit(start + WINDOW), Some(0));
-    }
 }

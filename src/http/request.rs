@@ -198,13 +198,17 @@ impl Request {
     }
 
     /// User name and password of `Authorization: Basic`; `None` if there is none, or not as RFC
-    /// 7617 has it. Present does not mean right.
+    /// 7617 has it. Text that is not UTF-8 is taken for Latin-1, in which Sonarr and Radarr send
+    /// names. Present does not mean right.
     pub fn basic_login(&self) -> Option<(String, String)> {
         let (scheme, credentials) = self.header("Authorization")?.trim().split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("basic") {
             return None;
         }
-        let decoded = String::from_utf8(base64::decode(credentials.trim())?).ok()?;
+        let decoded = String::from_utf8(base64::decode(credentials.trim())?).unwrap_or_else(|e| {
+            let latin1 = e.as_bytes().iter().copied();
+            latin1.map(char::from).collect()
+        });
         let (username, password) = decoded.split_once(':')?;
         Some((username.to_owned(), password.to_owned()))
     }
@@ -379,6 +383,9 @@ mod tests {
         check("Basic Og==", Some(("", "")));
         check("Basic QQ==", None);
         check("Basic /w==", None);
+        // é:b in Latin-1, and in UTF-8.
+        check("Basic 6Tpi", Some(("é", "b")));
+        check("Basic w6k6Yg==", Some(("é", "b")));
         check("Basic !", None);
         check("Basic", None);
         check("Bearer QTpi", None);

@@ -11,20 +11,23 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::uploads::{self, RETRY_AFTER};
 use super::wire;
-use crate::app::Services;
 use crate::catalogue::Catalogue;
 use crate::http::{Body, Method, Params, Request, Response, file_response, not_found};
 use crate::json;
+use crate::logging::Limit;
 use crate::release::{Ids, imdb_number};
 use crate::secret;
+use crate::services::Services;
 use crate::store::StoreError;
+use crate::sys::lock;
 
 /// The peer protocol that we speak: jack's, unchanged.
 const VERSION: &str = "0.1.0";
@@ -100,7 +103,7 @@ pub fn file(services: &Services, request: &Request) -> Response {
     let file = match open_shared(&shared.path, shared.root.as_deref()) {
         Ok(file) => file,
         Err(problem) => {
-            log::warn!("cannot share {}: {problem}", shared.path.display());
+            unreadable(&shared.path, &problem);
             return error(404, "File not found");
         }
     };
@@ -130,6 +133,19 @@ fn error(status: u16, message: &str) -> Response {
         .string("error", message)
         .end();
     Response::json(status, body)
+}
+
+/// Logs a file that cannot be sent. With the library's disk away, each file that friends try is
+/// another message, so the log's own gate against repeats would let all of them pass.
+fn unreadable(path: &Path, problem: &io::Error) {
+    static LIMIT: Mutex<Limit> = Mutex::new(Limit::new());
+    let Some(left_out) = lock(&LIMIT).admit(Instant::now()) else {
+        return;
+    };
+    log::warn!("cannot share {}: {problem}", path.display());
+    if left_out > 0 {
+        log::warn!("{left_out} more files before it could not be shared");
+    }
 }
 
 fn internal(problem: &StoreError) -> Response {

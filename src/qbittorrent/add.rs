@@ -248,7 +248,6 @@ impl Options {
             inactive_seeding_time_limit: input.integer("inactiveSeedingTimeLimit").unwrap_or(-2),
             download_limit: input.rate("dlLimit"),
             // `rename` is ignored, as `torrents/rename` is refused.
-            display_name: None,
         }
     }
 

@@ -440,7 +440,6 @@ pub(crate) mod samples {
             base_hash: Infohash([seed; 20]),
             generation: 0,
             title: "Example.Movie.2020.1080p-GRP".into(),
-            display_name: None,
             size: 3_000_000,
             peer_id: "0a1b2c3d".into(),
             item_id: "1:movie:7".into(),

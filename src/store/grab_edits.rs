@@ -80,11 +80,6 @@ impl Store {
         self.set_grab_column("tags", &[id], &Value::from(tags.to_owned()))
     }
 
-    /// Stores the name that is shown.
-    pub fn set_grab_display_name(&self, ids: &[i64], name: &str) -> Result<(), StoreError> {
-        self.set_grab_column("display_name", ids, &Value::from(name.to_owned()))
-    }
-
     /// Stores whether grabs jump the queue.
     pub fn set_grab_force(&self, ids: &[i64], on: bool) -> Result<(), StoreError> {
         self.set_grab_column("force_start", ids, &Value::from(on))

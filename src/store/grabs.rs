@@ -14,7 +14,7 @@ use crate::torrent::stub::Infohash;
 
 /// Columns of a [`Grab`] in the order in which [`read_row`] takes them. The stub is left out: it is
 /// large and only asked for by itself.
-const COLUMNS: &str = "id, arr, infohash, base_hash, generation, title, display_name, size, \
+const COLUMNS: &str = "id, arr, infohash, base_hash, generation, title, size, \
      peer_id, item_id, category, tags, state, reason, folder, filename, attempts, retry_at, \
      position, force_start, download_limit, upload_limit, ratio_limit, seeding_time_limit, \
      inactive_seeding_time_limit, added_at, completed_at, imported_at";
@@ -195,12 +195,12 @@ impl Store {
         transaction
             .prepare_cached(
                 "INSERT INTO grab (arr, infohash, base_hash, generation, stub, title,
-                    display_name, size, peer_id, item_id, category, tags, state, folder, position,
+                    size, peer_id, item_id, category, tags, state, folder, position,
                     force_start, download_limit, upload_limit, ratio_limit, seeding_time_limit,
                     inactive_seeding_time_limit, added_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
                     (SELECT coalesce(max(position), 0) + 1 FROM grab),
-                    ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
+                    ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
             )?
             .execute(params![
                 grab.arr,
@@ -209,7 +209,6 @@ impl Store {
                 grab.generation,
                 new.stub,
                 grab.title,
-                grab.display_name,
                 integer(grab.size),
                 grab.peer_id,
                 grab.item_id,
@@ -359,7 +358,7 @@ fn read_row(row: &Row<'_>) -> Result<Grab, StoreError> {
         Ok(value.map(|value| u64::try_from(value).unwrap_or(0)))
     };
     let count = |index: usize| Ok::<u64, StoreError>(maybe_count(index)?.unwrap_or(0));
-    let word = row.get_ref(12)?.as_str().unwrap_or_default();
+    let word = row.get_ref(11)?.as_str().unwrap_or_default();
     Ok(Grab {
         id: row.get(0)?,
         arr: row.get(1)?,
@@ -367,28 +366,27 @@ fn read_row(row: &Row<'_>) -> Result<Grab, StoreError> {
         base_hash: hash(3)?,
         generation: row.get(4)?,
         title: row.get(5)?,
-        display_name: row.get(6)?,
-        size: count(7)?,
-        peer_id: row.get(8)?,
-        item_id: row.get(9)?,
-        category: row.get(10)?,
-        tags: row.get(11)?,
+        size: count(6)?,
+        peer_id: row.get(7)?,
+        item_id: row.get(8)?,
+        category: row.get(9)?,
+        tags: row.get(10)?,
         state: state(word)?,
-        reason: row.get(13)?,
-        folder: row.get(14)?,
-        filename: row.get(15)?,
-        attempts: row.get(16)?,
-        retry_at: maybe_count(17)?,
-        position: row.get(18)?,
-        force_start: row.get(19)?,
-        download_limit: count(20)?,
-        upload_limit: count(21)?,
-        ratio_limit: row.get(22)?,
-        seeding_time_limit: row.get(23)?,
-        inactive_seeding_time_limit: row.get(24)?,
-        added_at: count(25)?,
-        completed_at: maybe_count(26)?,
-        imported_at: maybe_count(27)?,
+        reason: row.get(12)?,
+        folder: row.get(13)?,
+        filename: row.get(14)?,
+        attempts: row.get(15)?,
+        retry_at: maybe_count(16)?,
+        position: row.get(17)?,
+        force_start: row.get(18)?,
+        download_limit: count(19)?,
+        upload_limit: count(20)?,
+        ratio_limit: row.get(21)?,
+        seeding_time_limit: row.get(22)?,
+        inactive_seeding_time_limit: row.get(23)?,
+        added_at: count(24)?,
+        completed_at: maybe_count(25)?,
+        imported_at: maybe_count(26)?,
         have: 0,
         speed: 0,
         received: 0,

@@ -90,7 +90,6 @@ impl Planted {
             base_hash: self.infohash(),
             generation: 0,
             title: self.title(),
-            display_name: None,
             size: self.content().size,
             peer_id: "00000000".into(),
             item_id: "a:movie:1".into(),

@@ -41,6 +41,8 @@ pub enum Mood {
     Null,
     /// Accepts, reads, and closes without an answer.
     HangUp,
+    /// Reads, and answers once it is in another mood.
+    Asleep,
     /// 401 to everything, with an empty body.
     WrongKey,
 }
@@ -283,6 +285,14 @@ pub fn number(n: u64) -> Value {
     Value::Number(Number::U64(n))
 }
 
+/// The mood that it wakes up in. A test that ends meanwhile takes the whole process with it.
+fn wait_till_awake(shared: &Shared) -> Mood {
+    super::eventually("the fake arr to be woken", Duration::from_secs(100), || {
+        let mood = shared.state.lock().unwrap().mood;
+        (mood != Mood::Asleep).then_some(mood)
+    })
+}
+
 fn serve(shared: &Shared, stream: TcpStream) {
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))
@@ -295,7 +305,12 @@ fn serve(shared: &Shared, stream: TcpStream) {
             state.calls.push(call.clone());
             state.mood
         };
+        let mood = match mood {
+            Mood::Asleep => wait_till_awake(shared),
+            mood => mood,
+        };
         let (status, body) = match mood {
+            Mood::Asleep => return,
             Mood::HangUp => return,
             Mood::Starting => (
                 503,

@@ -43,6 +43,12 @@ impl Config {
         }
     }
 
+    /// Listens there instead.
+    pub fn listen(mut self, address: &str) -> Config {
+        self.jackdaw = self.jackdaw.replace("127.0.0.1:0", address);
+        self
+    }
+
     /// A line more in `[jackdaw]`.
     pub fn jackdaw(mut self, line: &str) -> Config {
         self.jackdaw.push_str(line);

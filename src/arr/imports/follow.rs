@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::record::{self, Event};
-use super::turn::doubled;
 use super::unlink::{self, Verdict};
 use super::{ImportTracker, Landed, Lookup, Window, Work, age, ask, note};
 use crate::arr::client::ArrClient;
@@ -17,6 +16,7 @@ use crate::arr::library::ours;
 use crate::clock::now_unix;
 use crate::config::AfterImport;
 use crate::downloads::Grab;
+use crate::scheduler::doubled;
 use crate::torrent::stub::Infohash;
 
 /// How far an arr's clock may be behind ours before its history is read past an import; the look

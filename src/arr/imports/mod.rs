@@ -23,7 +23,7 @@ mod unlink;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use record::{MAX_MESSAGE_CHARS, MAX_MESSAGES, infohash_of, messages as status_messages};
@@ -34,6 +34,7 @@ use crate::clock::now_unix;
 use crate::config;
 use crate::downloads::{Downloads, Grab, Scope, State};
 use crate::scheduler::Waker;
+use crate::sys::lock;
 use crate::torrent::stub::Infohash;
 use board::Board;
 use turn::Turn;
@@ -384,9 +385,4 @@ fn enter(
 fn age(grab: &Grab) -> Duration {
     let since = grab.completed_at.unwrap_or(grab.added_at);
     Duration::from_secs(now_unix().saturating_sub(since))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic in one round leaves values that the next round sets anew.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,6 +7,7 @@
 
 use crate::clock::parse_iso8601;
 use crate::json::{as_string, as_u64, elements, fields};
+use crate::secret::without_keys;
 use crate::torrent::stub::Infohash;
 
 /// Messages kept of one download: a pack has one for each of its episodes, and they say the same.
@@ -145,7 +146,7 @@ pub fn messages(raw: &str, download: Option<&str>) -> Vec<String> {
 
 /// Adds what is new, within the limits.
 pub fn add(messages: &mut Vec<String>, text: &str) {
-    let text = cut(text.trim());
+    let text = cut(without_keys(text).trim());
     if !text.is_empty() && messages.len() < MAX_MESSAGES && !messages.contains(&text) {
         messages.push(text);
     }

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::scheduler::doubled;
+
 /// Longest delay after failures.
 pub const LONGEST_DELAY: Duration = Duration::from_secs(10 * 60);
 
@@ -61,13 +63,6 @@ impl Turn {
     }
 }
 
-/// `first` doubled so many times, `longest` at most.
-pub fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
-    1u32.checked_shl(times)
-        .and_then(|factor| first.checked_mul(factor))
-        .map_or(longest, |delay| delay.min(longest))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,11 +105,5 @@ mod tests {
         turn.hurry();
         assert!(!turn.is_due(start));
         assert!(turn.is_due(start + SHORTEST));
-    }
-
-    #[test]
-    fn delays_do_not_overflow() {
-        assert_eq!(doubled(SECOND, u32::MAX, LONGEST_DELAY), LONGEST_DELAY);
-        assert_eq!(doubled(Duration::MAX, 1, LONGEST_DELAY), LONGEST_DELAY);
     }
 }

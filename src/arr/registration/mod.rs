@@ -21,13 +21,15 @@ mod wanted;
 pub use outcome::{Deed, Outcome};
 pub use wanted::{Part, slugs};
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::client::ArrClient;
 use crate::clock::now_unix;
 use crate::config::{Config, Server};
+use crate::scheduler::doubled;
 use crate::store::Store;
+use crate::sys::lock;
 use outcome::Trouble;
 use reconcile::{Ground, Pending};
 use wanted::Identity;
@@ -286,14 +288,7 @@ fn identity(config: &Config, server: &Server) -> Result<Identity, &'static str> 
 }
 
 fn retry_delay(failures: u32) -> Duration {
-    1u32.checked_shl(failures)
-        .and_then(|factor| FIRST_RETRY.checked_mul(factor))
-        .map_or(LONGEST_RETRY, |delay| delay.min(LONGEST_RETRY))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic in one round leaves values that the next round sets anew.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    doubled(FIRST_RETRY, failures, LONGEST_RETRY)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::finding::Finding;
+use crate::cli::own_agent;
 use crate::config::Config;
 
 /// Our own server is near.
@@ -75,14 +76,7 @@ pub fn check(config: &Config) -> (Running, Vec<Finding>) {
 
 /// `Ok` if a jackdaw answers there; else half a sentence.
 fn answers(base: &str) -> Result<(), String> {
-    let agent = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .timeout_global(Some(TIMEOUT))
-        .build()
-        .new_agent();
+    let agent = own_agent(TIMEOUT);
     let get = |path: &str| {
         let mut answer = agent
             .get(format!("{base}{path}"))

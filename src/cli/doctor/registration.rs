@@ -110,21 +110,25 @@ pub fn repair(client: &ArrClient, config: &Config, running: Running) -> Vec<Find
         let what = "not repaired, since jackdaw does not run";
         return vec![Finding::warn(&subject, what, "start jackdaw first")];
     }
-    // Opening would migrate a database under a server of an older version.
-    let outcome = match Store::inspect(&config.data_dir) {
-        Ok(schema) if schema.found < schema.known => {
-            Err("the jackdaw that runs is older than this one: restart it first".to_owned())
-        }
-        Ok(_) => Store::open(&config.data_dir).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    let outcome = outcome.and_then(|store| once(config, Some(&store), client, Errand::Register));
+    let outcome =
+        open(config).and_then(|store| once(config, Some(&store), client, Errand::Register));
     match outcome {
         Ok(outcome) if outcome.is_change() => {
             vec![Finding::ok(&subject, format!("fixed: {outcome}"))]
         }
         Ok(_) => Vec::new(),
         Err(error) => vec![Finding::fail(&subject, words(client, error), "")],
+    }
+}
+
+/// The database, as it is: opening would migrate it under a server of an older version.
+fn open(config: &Config) -> Result<Store, String> {
+    match Store::inspect(&config.data_dir) {
+        Ok(schema) if schema.found < schema.known => {
+            Err("the jackdaw that runs is older than this one: restart it first".to_owned())
+        }
+        Ok(_) => Store::open(&config.data_dir).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -187,7 +191,13 @@ pub fn check(
 
 /// How what jackdaw registered differs from what it wants.
 fn drift(client: &ArrClient, config: &Config, subject: &str) -> Option<Finding> {
-    match once(config, None, client, Errand::Preview) {
+    // Which keys are in use, only the database knows. One that is not there knows none; one that
+    // cannot be opened is a finding of its own.
+    let store = match config.data_dir.join(FILE_NAME).is_file() {
+        true => Some(open(config).ok()?),
+        false => None,
+    };
+    match once(config, store.as_ref(), client, Errand::Preview) {
         Ok(outcome) if outcome.is_change() => Some(Finding::warn(
             subject,
             format!("not as jackdaw wants it: {outcome}"),
