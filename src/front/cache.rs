@@ -2,26 +2,34 @@
 //! and forget behind us what was only fetched for us.
 //!
 //! A large file is sent in steps. Before each, two bytes of it are probed: if they are in memory
-//! already, somebody else wants them there (another reader, a file just written) and nothing is
-//! done; if not, the step is read ahead in one go and dropped again once the send has moved on.
-//! So 50 GiB pass through a few MiB of cache, and what was cached before stays cached. Limit: of
-//! several readers side by side in one file each takes the others' pages for cached, so the file
-//! may stay in memory as if nothing had been advised; the kernel then reclaims it as it always does.
-//! [`Plan`] is pure and says what to do; [`Advisor`] does it and is best effort.
+//! already, somebody else wants them there (a player, a file just written) and nothing is done; if
+//! not, the step is read ahead in one go and dropped again once the send has moved on. So 50 GiB
+//! pass through a few MiB of cache, and what was cached before stays cached. Several senders of one
+//! file know of each other ([`Files`]): what one has fetched stays until the others that follow
+//! closely are past it too, so the disk is asked once, and the last one drops it.
+//! [`Crowd`] is pure and says what to do; [`Advisor`] does it and is best effort.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::IoSliceMut;
 use std::num::NonZeroU64;
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Mutex;
 
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+use crate::sys::lock;
 
 /// Length of a step: large enough for a disk that serves several readers, small enough that eight
 /// uploads hold below 100 MiB of cache (two to three steps each).
 pub const STEP: u64 = 4 * 1024 * 1024;
 /// Smaller spans are left to the kernel.
 pub const MIN_SPAN: u64 = 64 * 1024 * 1024;
+/// How many steps one sender may be ahead of another and still leave it what it has fetched: some
+/// 30 MiB, seconds of a fast line. One that is further behind asks the disk again.
+pub const REACH: u64 = 8;
 /// Where the file system cannot be probed, only files above this part of the memory are dropped.
 const MEMORY_SHARE: u64 = 8;
 
@@ -36,121 +44,210 @@ pub enum Residence {
     Unknown,
 }
 
-/// What to do at the begin of a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What to do at the begin of a step: numbers of steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Advised {
-    /// Start reading this (offset, length).
-    pub read_ahead: Option<(u64, u64)>,
-    /// Drop this (offset, length): sent, and only in memory because of us.
-    pub forget: Option<(u64, u64)>,
+    /// Start reading this step.
+    pub is_read_ahead: bool,
+    /// Drop these: sent, and only in memory because of us.
+    pub forget: Vec<u64>,
 }
 
-/// The steps of one span.
+/// One sender of a file.
 #[derive(Debug)]
-pub struct Plan {
-    end: u64,
-    next: u64,
-    drops_unknown: bool,
-    /// The step being sent, if we fetched it.
-    current: Option<(u64, u64)>,
-    /// The step before it: parts of it may still be on their way to the client.
-    previous: Option<(u64, u64)>,
+struct Sender {
+    id: u64,
+    /// Step being sent.
+    step: u64,
+    /// Last step that it will send.
+    last: u64,
 }
 
-impl Plan {
-    /// A plan for `offset..offset + length` of a file of `file_length` bytes, or `None` where the
-    /// kernel does well alone. `memory` is the size of the machine's.
-    pub fn new(offset: u64, length: u64, file_length: u64, memory: u64) -> Option<Plan> {
-        (length > MIN_SPAN).then(|| Plan {
-            end: offset.saturating_add(length),
-            next: offset,
-            drops_unknown: file_length > memory / MEMORY_SHARE,
-            current: None,
-            previous: None,
-        })
+impl Sender {
+    /// True if it may still need this step. The one before its own may be on its way to the client.
+    fn needs(&self, step: u64) -> bool {
+        step + 1 >= self.step && step <= self.last.min(self.step + REACH)
+    }
+}
+
+/// The senders of one file, and what is in memory because of them.
+#[derive(Debug, Default)]
+pub struct Crowd {
+    senders: Vec<Sender>,
+    fetched: BTreeSet<u64>,
+}
+
+impl Crowd {
+    /// A sender that will send the steps `first..=last`.
+    pub fn join(&mut self, id: u64, first: u64, last: u64) {
+        self.senders.push(Sender {
+            id,
+            step: first,
+            last,
+        });
     }
 
-    /// The step (offset, length) that begins at or before `position`, when it is due.
-    pub fn due(&self, position: u64) -> Option<(u64, u64)> {
-        (position >= self.next && position < self.end)
-            .then(|| (position, STEP.min(self.end - position)))
-    }
-
-    /// Begins `step`, as [`Plan::due`] gave it.
-    pub fn begin(&mut self, step: (u64, u64), residence: Residence) -> Advised {
-        self.next = step.0.saturating_add(step.1);
-        let forget = std::mem::replace(&mut self.previous, self.current);
-        let is_ours = match residence {
+    /// A sender begins a step. `drops_unknown`: also steps of which it is not known where they are.
+    pub fn begin(
+        &mut self,
+        id: u64,
+        step: u64,
+        residence: Residence,
+        drops_unknown: bool,
+    ) -> Advised {
+        if let Some(sender) = self.senders.iter_mut().find(|sender| sender.id == id) {
+            sender.step = step;
+        }
+        let is_fetched = match residence {
             Residence::Cached => false,
             Residence::Uncached => true,
-            Residence::Unknown => self.drops_unknown,
+            Residence::Unknown => drops_unknown,
         };
-        self.current = is_ours.then_some(step);
+        if is_fetched {
+            self.fetched.insert(step);
+        }
         Advised {
-            read_ahead: (residence == Residence::Uncached).then_some(step),
-            forget,
+            is_read_ahead: residence == Residence::Uncached,
+            forget: self.unneeded(),
         }
     }
 
-    /// What is left to drop at the end.
-    pub fn finish(self) -> [Option<(u64, u64)>; 2] {
-        [self.previous, self.current]
+    /// A sender has ended; what is to be dropped.
+    pub fn leave(&mut self, id: u64) -> Vec<u64> {
+        self.senders.retain(|sender| sender.id != id);
+        self.unneeded()
+    }
+
+    fn unneeded(&mut self) -> Vec<u64> {
+        let senders = &self.senders;
+        let is_needed = |step: &u64| senders.iter().any(|sender| sender.needs(*step));
+        let gone = self
+            .fetched
+            .iter()
+            .copied()
+            .filter(|s| !is_needed(s))
+            .collect();
+        self.fetched.retain(is_needed);
+        gone
     }
 }
 
-/// Carries a [`Plan`] out on a file.
+/// Device and inode.
+type FileId = (u64, u64);
+
+/// All files that are being sent in steps.
+#[derive(Debug, Default)]
+pub struct Files {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    crowds: HashMap<FileId, Crowd>,
+    next_id: u64,
+}
+
+/// Advises the kernel about one file for one sender.
 #[derive(Debug)]
 pub struct Advisor<'a> {
     file: &'a File,
-    plan: Option<Plan>,
+    /// `None` where the kernel does well alone.
+    part: Option<Part<'a>>,
+}
+
+/// A sender's part in its file's crowd.
+#[derive(Debug)]
+struct Part<'a> {
+    files: &'a Files,
+    file_id: FileId,
+    id: u64,
+    end: u64,
+    drops_unknown: bool,
+    /// Step that was begun last.
+    begun: Option<u64>,
 }
 
 impl<'a> Advisor<'a> {
     /// For the span `offset..offset + length` of `file`.
-    pub fn new(file: &'a File, offset: u64, length: u64) -> Advisor<'a> {
-        let plan = if length > MIN_SPAN {
-            let file_length = file.metadata().map_or(u64::MAX, |metadata| metadata.len());
-            Plan::new(offset, length, file_length, total_memory())
-        } else {
-            None
+    pub fn new(files: &'a Files, file: &'a File, offset: u64, length: u64) -> Advisor<'a> {
+        let metadata = match length > MIN_SPAN {
+            true => file.metadata().ok(),
+            false => None,
         };
-        if plan.is_some() {
+        let part = metadata.map(|metadata| {
+            let file_id = (metadata.dev(), metadata.ino());
+            let end = offset.saturating_add(length);
+            let mut state = lock(&files.state);
+            state.next_id += 1;
+            let id = state.next_id;
+            let crowd = state.crowds.entry(file_id).or_default();
+            crowd.join(id, offset / STEP, (end - 1) / STEP);
+            Part {
+                files,
+                file_id,
+                id,
+                end,
+                drops_unknown: drops_unknown(metadata.len(), total_memory()),
+                begun: None,
+            }
+        });
+        if part.is_some() {
             advise(file, (offset, length), Advice::Sequential);
         }
-        Advisor { file, plan }
+        Advisor { file, part }
     }
 
     /// The send has reached `position`.
     pub fn reached(&mut self, position: u64) {
-        let Some(plan) = &mut self.plan else {
+        let Some(part) = &mut self.part else {
             return;
         };
-        let Some(step) = plan.due(position) else {
+        let step = position / STEP;
+        if part.begun == Some(step) || position >= part.end {
             return;
+        }
+        part.begun = Some(step);
+        let span = (position, part.end.min((step + 1) * STEP) - position);
+        let residence = probe(self.file, span);
+        let advised = match lock(&part.files.state).crowds.get_mut(&part.file_id) {
+            Some(crowd) => crowd.begin(part.id, step, residence, part.drops_unknown),
+            None => return,
         };
-        let advised = plan.begin(step, probe(self.file, step));
-        if let Some(span) = advised.read_ahead {
+        if advised.is_read_ahead {
             advise(self.file, span, Advice::WillNeed);
         }
-        if let Some(span) = advised.forget {
-            advise(self.file, span, Advice::DontNeed);
+        self.forget(&advised.forget);
+    }
+
+    fn forget(&self, steps: &[u64]) {
+        for step in steps {
+            advise(self.file, (step * STEP, STEP), Advice::DontNeed);
         }
     }
 }
 
 impl Drop for Advisor<'_> {
     fn drop(&mut self) {
-        for span in self
-            .plan
-            .take()
-            .map(Plan::finish)
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            advise(self.file, span, Advice::DontNeed);
+        let Some(part) = self.part.take() else {
+            return;
+        };
+        let mut state = lock(&part.files.state);
+        let Some(crowd) = state.crowds.get_mut(&part.file_id) else {
+            return;
+        };
+        let left = crowd.leave(part.id);
+        if crowd.senders.is_empty() {
+            state.crowds.remove(&part.file_id);
         }
+        drop(state);
+        self.forget(&left);
     }
+}
+
+/// Whether a file of this length is dropped on a machine of this memory without being asked where
+/// it is.
+fn drops_unknown(file_length: u64, memory: u64) -> bool {
+    file_length > memory / MEMORY_SHARE
 }
 
 /// Advice may be ignored by the file system; that is no error.
@@ -191,74 +288,178 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
-    /// Runs a plan and returns what was read ahead and what was forgotten, in bytes, and the
-    /// most that was held at once.
-    fn run(mut plan: Plan, residence: impl Fn(u64) -> Residence) -> (u64, u64, u64) {
-        let (mut read, mut forgotten, mut held, mut most) = (0, 0, 0, 0);
-        let mut position = plan.next;
-        while position < plan.end {
-            if let Some(step) = plan.due(position) {
-                let residence = residence(step.0);
-                let advised = plan.begin(step, residence);
-                if residence != Residence::Cached {
-                    held += step.1;
-                }
-                read += advised.read_ahead.map_or(0, |span| span.1);
-                if let Some(span) = advised.forget {
-                    assert!(span.0 + span.1 + STEP <= position, "still on its way");
-                    forgotten += span.1;
-                    held -= span.1;
-                }
-                most = most.max(held);
-            }
-            position += 300_000;
-        }
-        let rest: u64 = plan.finish().into_iter().flatten().map(|span| span.1).sum();
-        (read, forgotten + rest, most)
+    /// A made-up page cache under a crowd: what was read and dropped, and the most that was held
+    /// because of us.
+    #[derive(Default)]
+    struct Cache {
+        crowd: Crowd,
+        /// In memory before anybody came.
+        before: BTreeSet<u64>,
+        held: BTreeSet<u64>,
+        reads: u64,
+        most: usize,
     }
 
-    #[test]
-    fn small_spans_are_left_alone() {
-        assert!(Plan::new(0, MIN_SPAN, 50 * GIB, GIB).is_none());
-        assert!(Plan::new(0, MIN_SPAN + 1, 50 * GIB, GIB).is_some());
+    impl Cache {
+        fn begin(&mut self, id: u64, step: u64) {
+            let is_there = self.before.contains(&step) || self.held.contains(&step);
+            let residence = match is_there {
+                true => Residence::Cached,
+                false => Residence::Uncached,
+            };
+            let advised = self.crowd.begin(id, step, residence, false);
+            assert_eq!(advised.is_read_ahead, !is_there);
+            if advised.is_read_ahead {
+                self.held.insert(step);
+                self.reads += 1;
+            }
+            self.most = self.most.max(self.held.len());
+            self.forget(&advised.forget);
+            assert!(
+                is_there || self.held.contains(&step),
+                "dropped before it was sent"
+            );
+        }
+
+        fn leave(&mut self, id: u64) {
+            let left = self.crowd.leave(id);
+            self.forget(&left);
+        }
+
+        fn forget(&mut self, steps: &[u64]) {
+            for step in steps {
+                assert!(self.held.remove(step), "{step} is not ours to drop");
+            }
+        }
     }
 
     #[test]
     fn what_we_fetched_is_forgotten_and_little_is_held() {
-        let plan = Plan::new(5 * GIB, GIB, 50 * GIB, GIB / 2).unwrap();
-        let (read, forgotten, most) = run(plan, |_| Residence::Uncached);
-        assert_eq!(read, forgotten);
-        assert!(read > GIB - GIB / 10, "{read}");
-        assert!(most <= 3 * STEP, "{most}");
+        let mut cache = Cache::default();
+        cache.crowd.join(1, 100, 999);
+        for step in 100..1000 {
+            cache.begin(1, step);
+            assert!(
+                step == 100 || cache.held.contains(&(step - 1)),
+                "still on its way"
+            );
+        }
+        cache.leave(1);
+        assert_eq!(cache.reads, 900);
+        assert!(cache.held.is_empty());
+        assert!(cache.most <= 3, "{}", cache.most);
     }
 
     #[test]
     fn what_was_cached_stays() {
-        let plan = Plan::new(0, GIB, GIB, GIB / 2).unwrap();
-        assert_eq!(run(plan, |_| Residence::Cached), (0, 0, 0));
-        let plan = Plan::new(0, GIB, GIB, GIB / 2).unwrap();
-        let (read, forgotten, _) = run(plan, |offset| match offset < GIB / 2 {
-            true => Residence::Cached,
-            false => Residence::Uncached,
-        });
-        assert_eq!(read, forgotten);
-        assert!(read < GIB / 2 + STEP);
+        let mut cache = Cache::default();
+        cache.before.extend(0..50);
+        cache.crowd.join(1, 0, 99);
+        for step in 0..100 {
+            cache.begin(1, step);
+        }
+        cache.leave(1);
+        assert_eq!((cache.reads, cache.held.len()), (50, 0));
+    }
+
+    #[test]
+    fn senders_side_by_side_read_once_and_the_last_one_drops() {
+        for gap in 0..=REACH {
+            let mut cache = Cache::default();
+            cache.crowd.join(1, 0, 99);
+            cache.crowd.join(2, 0, 99);
+            for step in 0..100 + gap {
+                if step < 100 {
+                    cache.begin(1, step);
+                } else if step == 100 {
+                    cache.leave(1);
+                }
+                if step >= gap {
+                    cache.begin(2, step - gap);
+                }
+            }
+            cache.leave(1);
+            cache.leave(2);
+            assert_eq!(cache.reads, 100, "{gap}");
+            assert!(cache.held.is_empty(), "{gap}");
+            assert!(cache.most as u64 <= gap + 3, "{gap}: {}", cache.most);
+        }
+    }
+
+    #[test]
+    fn one_that_is_far_behind_holds_nothing_up() {
+        let mut cache = Cache::default();
+        cache.crowd.join(1, 0, 999);
+        cache.crowd.join(2, 0, 999);
+        cache.begin(2, 0);
+        for step in 0..1000 {
+            cache.begin(1, step);
+        }
+        assert!(cache.most as u64 <= REACH + 4, "{}", cache.most);
+        cache.leave(1);
+        for step in 1..1000 {
+            cache.begin(2, step);
+        }
+        cache.leave(2);
+        assert!(cache.held.is_empty());
+        assert_eq!(cache.reads, 2 * 1000 - 1 - REACH);
+    }
+
+    #[test]
+    fn a_sender_that_goes_leaves_nothing_to_nobody() {
+        let mut cache = Cache::default();
+        cache.crowd.join(1, 0, 99);
+        cache.crowd.join(2, 50, 60);
+        for step in 50..=55 {
+            cache.begin(2, step);
+        }
+        cache.begin(1, 49);
+        cache.leave(2);
+        assert_eq!(
+            cache.held,
+            (49..=55).filter(|s| *s == 49 || *s >= 54).collect()
+        );
+        cache.leave(1);
+        assert!(cache.held.is_empty());
     }
 
     #[test]
     fn without_a_probe_only_files_large_for_the_machine_are_forgotten() {
-        let plan = |memory| Plan::new(0, GIB, GIB, memory).unwrap();
-        assert_eq!(run(plan(16 * GIB), |_| Residence::Unknown).1, 0);
-        assert!(run(plan(GIB), |_| Residence::Unknown).1 > GIB / 2);
+        assert!(!drops_unknown(GIB, 16 * GIB) && drops_unknown(GIB, GIB));
+        let mut crowd = Crowd::default();
+        crowd.join(1, 0, 9);
+        let unknown = |drops| Advised {
+            is_read_ahead: false,
+            forget: if drops { vec![0] } else { vec![] },
+        };
+        for drops in [false, true] {
+            crowd.begin(1, 0, Residence::Unknown, drops);
+            assert_eq!(crowd.begin(1, 2, Residence::Unknown, false), unknown(drops));
+        }
     }
 
     #[test]
-    fn a_file_just_written_is_in_memory() {
+    fn a_file_just_written_is_in_memory_and_nobody_stays_registered() {
         let path = std::env::temp_dir().join(format!("jackdaw-cache-{}", std::process::id()));
+        let file = File::create_new(&path).unwrap();
+        file.set_len(MIN_SPAN * 2).unwrap();
+        let file_again = File::open(&path).unwrap();
         std::fs::write(&path, vec![1; 100_000]).unwrap();
-        let file = File::open(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
-        assert_ne!(probe(&file, (0, 100_000)), Residence::Uncached);
+        assert_ne!(probe(&file_again, (0, 100_000)), Residence::Uncached);
         assert!(total_memory() > 16 << 20);
+        let files = Files::default();
+        assert!(Advisor::new(&files, &file, 0, MIN_SPAN).part.is_none());
+        let mut one = Advisor::new(&files, &file, 0, MIN_SPAN + 1);
+        let mut two = Advisor::new(&files, &file_again, 7, MIN_SPAN + 1);
+        for position in [0, 7, STEP, MIN_SPAN, MIN_SPAN + 1, u64::MAX] {
+            one.reached(position);
+            two.reached(position);
+        }
+        assert_eq!(lock(&files.state).crowds.len(), 1, "one file");
+        drop(one);
+        assert_eq!(lock(&files.state).crowds.len(), 1);
+        drop(two);
+        assert!(lock(&files.state).crowds.is_empty());
     }
 }

@@ -322,6 +322,7 @@ impl Exchange<'_, '_> {
                     &file,
                     &self.shared.timeouts,
                     &self.shared.is_stopping,
+                    &self.shared.files,
                 )
             }
             Body::Bytes(bytes) => {

@@ -51,6 +51,8 @@ pub struct Shared {
     pub slots: Arc<Slots>,
     /// tiny_http.
     pub inner: Arc<Inner>,
+    /// Files on their way out, for the page cache.
+    pub files: cache::Files,
     /// Set once, when the server stops.
     pub is_stopping: AtomicBool,
 }
@@ -90,6 +92,7 @@ impl Front {
             inside: Gate::new(parts.limits.inner),
             slots: parts.slots,
             inner: parts.inner,
+            files: cache::Files::default(),
             is_stopping: AtomicBool::new(false),
         });
         let mut front = Front {

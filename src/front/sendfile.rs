@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 
-use super::cache::Advisor;
+use super::cache::{Advisor, Files};
 use super::io::Progress;
 use super::limits::Timeouts;
 use super::table::Conn;
@@ -26,12 +26,14 @@ const PIECE: u64 = 2 * 1024 * 1024;
 /// Buffer of the fallback.
 const FALLBACK_BUFFER: usize = 64 * 1024;
 
-/// Sends `body`; an error means that the connection must end. `is_stopping` cuts between pieces.
+/// Sends `body`; an error means that the connection must end. `is_stopping` cuts between pieces;
+/// `files` are those that are being sent.
 pub fn send(
     conn: &Conn,
     body: &FileBody,
     timeouts: &Timeouts,
     is_stopping: &AtomicBool,
+    files: &Files,
 ) -> io::Result<()> {
     let stream = &conn.stream;
     let mut position = body.offset;
@@ -39,7 +41,7 @@ pub fn send(
         .offset
         .checked_add(body.length)
         .ok_or(ErrorKind::InvalidInput)?;
-    let mut advisor = Advisor::new(&body.file, body.offset, body.length);
+    let mut advisor = Advisor::new(files, &body.file, body.offset, body.length);
     let mut progress = Progress::new(conn, timeouts.stall);
     let mut fallback: Option<Vec<u8>> = None;
     while position < end {
@@ -195,6 +197,7 @@ mod tests {
                 &body,
                 &Timeouts::default(),
                 &AtomicBool::new(false),
+                &Files::default(),
             )
         });
         let mut got = Vec::new();
@@ -220,6 +223,7 @@ mod tests {
             &body,
             &Timeouts::default(),
             &AtomicBool::new(false),
+            &Files::default(),
         );
         assert_eq!(error.unwrap_err().kind(), ErrorKind::UnexpectedEof);
         drop(server);
@@ -270,7 +274,13 @@ mod tests {
         };
         let (_client, server) = pair();
         let server = conn(server);
-        let result = send(&server, &body, &Timeouts::default(), &AtomicBool::new(true));
+        let result = send(
+            &server,
+            &body,
+            &Timeouts::default(),
+            &AtomicBool::new(true),
+            &Files::default(),
+        );
         assert!(result.is_err());
     }
 }
