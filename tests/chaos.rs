@@ -97,7 +97,7 @@ fn chaos_never_leaves_a_wrong_file() {
         radarr.fetch(&item)
     }));
     // Nothing runs yet: what there is now must be all there is in the end.
-    let (threads, descriptors) = (consumer.threads(), consumer.descriptors());
+    let (threads, descriptors) = (consumer.named_threads(), consumer.descriptors());
     // One film is gone for good by the time it is fetched.
     peers[0]
         .set()
@@ -158,7 +158,7 @@ fn chaos_never_leaves_a_wrong_file() {
         "threads and descriptors of the transfers to go",
         SOON,
         || {
-            let is_rid = consumer.threads() <= threads;
+            let is_rid = consumer.named_threads() <= threads;
             (is_rid && consumer.descriptors() <= descriptors + 8).then_some(())
         },
     );

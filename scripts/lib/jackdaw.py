@@ -156,6 +156,18 @@ class Instance:
         """Number of open descriptors."""
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
+    def threads(self):
+        """Number of threads that have a name of their own. Those without are the main one and
+        tiny_http's, of which there are between none and six however much was asked before."""
+        pid, count = self.process.pid, 0
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            try:
+                with open(f"/proc/{pid}/task/{thread}/comm", encoding="utf-8") as file:
+                    count += file.read().strip() != os.path.basename(self.process.args[0])[:15]
+            except OSError:
+                pass  # It has just ended.
+        return count
+
     def kill(self):
         """SIGKILL, as a power cut does it to a process."""
         self.process.kill()

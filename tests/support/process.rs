@@ -257,6 +257,18 @@ impl Jackdaw {
         self.status("Threads")
     }
 
+    /// Number of threads with a name of their own: all but the main one, that for signals, and
+    /// tiny_http's, of which there are between none and six however much was asked before.
+    pub fn named_threads(&self) -> usize {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        tasks
+            .flatten()
+            // One that has just ended has no name.
+            .filter_map(|task| fs::read_to_string(task.path().join("comm")).ok())
+            .filter(|name| name.trim_end() != "jackdaw")
+            .count()
+    }
+
     fn status(&self, name: &str) -> u64 {
         let text = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         text.lines()
