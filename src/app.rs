@@ -30,6 +30,7 @@ use crate::peer::client::PeerClient;
 use crate::peer::uploads::Uploads;
 use crate::routes::ROUTES;
 use crate::scheduler::{Job, Lane, Scheduler};
+use crate::services::Services;
 use crate::status::ArrReports;
 use crate::store::Store;
 
@@ -39,32 +40,6 @@ const LOCK_FILE: &str = "jackdaw.lock";
 
 /// Timetables are in whole minutes.
 const MINUTE: u64 = 60;
-
-/// What request handlers work on.
-pub struct Services {
-    /// Configuration.
-    pub config: Arc<Config>,
-    /// Database.
-    pub store: Arc<Store>,
-    /// Keys of every caller.
-    pub keys: Keys,
-    /// Friends.
-    pub peers: Arc<Peers>,
-    /// Slots and rates of what friends are sent.
-    pub uploads: Arc<Uploads>,
-    /// Releases.
-    pub catalogue: Arc<Catalogue>,
-    /// `None` without `[downloads]`.
-    pub downloads: Option<Arc<Downloads>>,
-    /// What became of finished and failed grabs; `None` without `[downloads]`.
-    pub imports: Option<Arc<ImportTracker>>,
-    /// Sessions and limits of the qBittorrent face.
-    pub qbittorrent: crate::qbittorrent::Face,
-    /// Parts that have something to say about the arrs in `GET /status`.
-    pub arr_reports: Vec<Arc<dyn ArrReports>>,
-    /// When we started.
-    pub started: Instant,
-}
 
 /// A running jackdaw.
 pub struct App {

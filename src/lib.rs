@@ -25,6 +25,7 @@ pub mod release;
 pub mod routes;
 pub mod scheduler;
 pub mod secret;
+pub mod services;
 pub mod status;
 pub mod store;
 pub mod sys;

@@ -2,8 +2,8 @@
 //!
 //! Paths are also served below the path prefix of `internal_url`. `GET` answers `HEAD` too.
 
-use crate::app::Services;
 use crate::http::{Access, Method, Route, Weight};
+use crate::services::Services;
 use crate::{arr, peer, qbittorrent, status, torznab};
 
 use Access::{Hook, Open, Owner, Peer, Qbittorrent, Torznab};

@@ -7,7 +7,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::app::Services;
 use crate::arr::client::app_name;
 use crate::arr::imports::{ImportTracker, Standing};
 use crate::arr::registration::{self, Registrar, Registration};
@@ -18,6 +17,7 @@ use crate::downloads::{Grab, Scope, State};
 use crate::http::{Request, Response};
 use crate::json::Object;
 use crate::peer::uploads::Running;
+use crate::services::Services;
 use crate::store::StoreError;
 
 /// Most grabs in one answer: some 300 KiB. Old imports pile up with `after_import = keep`.

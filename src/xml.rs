@@ -101,21 +101,33 @@ enum Place {
 }
 
 fn escape(out: &mut String, text: &str, place: Place) {
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
+    // Nearly all text needs nothing: it is copied a stretch at a time.
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(is_suspect) {
+        out.push_str(&rest[..at]);
+        let mut characters = rest[at..].chars();
+        match characters.next() {
+            Some('&') => out.push_str("&amp;"),
+            Some('<') => out.push_str("&lt;"),
             // Needed in text only after `]]`, harmless elsewhere.
-            '>' => out.push_str("&gt;"),
-            '"' if place == Place::Attribute => out.push_str("&quot;"),
+            Some('>') => out.push_str("&gt;"),
+            Some('"') if place == Place::Attribute => out.push_str("&quot;"),
             // A reader turns a bare CR into LF, and white space in attributes into spaces.
-            '\r' => out.push_str("&#13;"),
-            '\n' if place == Place::Attribute => out.push_str("&#10;"),
-            '\t' if place == Place::Attribute => out.push_str("&#9;"),
-            _ if is_allowed(character) => out.push(character),
+            Some('\r') => out.push_str("&#13;"),
+            Some('\n') if place == Place::Attribute => out.push_str("&#10;"),
+            Some('\t') if place == Place::Attribute => out.push_str("&#9;"),
+            Some(character) if is_allowed(character) => out.push(character),
             _ => {}
         }
+        rest = characters.as_str();
     }
+    out.push_str(rest);
+}
+
+/// True for the first bytes of all characters that may have to be changed: markup, controls, and
+/// what begins U+FFFE and U+FFFF. None of them occurs inside another character.
+fn is_suspect(byte: u8) -> bool {
+    matches!(byte, b'&' | b'<' | b'>' | b'"' | 0..=0x1f | 0xef)
 }
 
 #[cfg(test)]

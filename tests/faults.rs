@@ -261,6 +261,11 @@ fn a_changed_file_is_never_spliced_even_if_the_peer_ignores_if_range() {
 }
 
 #[test]
+fn a_changed_file_is_never_spliced_even_if_nothing_names_its_version() {
+    changed("changed-bare", FileFault::None, false);
+}
+
+#[test]
 fn unsafe_file_names_are_refused_before_a_byte_is_written() {
     for (index, name) in [
         "../x.mkv",

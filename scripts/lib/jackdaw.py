@@ -73,7 +73,7 @@ class Instance:
 
     def __init__(self, binary, home, name, sections, jackdaw_lines=""):
         self.home = os.path.join(home, name)
-        os.makedirs(self.home)
+        os.makedirs(self.home, exist_ok=True)
         config = os.path.join(self.home, "jackdaw.ini")
         with open(config, "w", encoding="utf-8") as file:
             file.write(

@@ -7,10 +7,10 @@
 //! [`super::imports`] look sooner. Event names are those of Sonarr 4 and Radarr 6, compared without case;
 //! unknown ones are fine. The front door bounds the body.
 
-use crate::app::Services;
 use crate::http::{Request, Response, not_found, unauthorized};
 use crate::json::{self, as_string};
 use crate::keys::Caller;
+use crate::services::Services;
 use crate::torrent::stub::Infohash;
 
 use super::imports::{infohash_of, status_messages};

@@ -413,7 +413,7 @@ impl Catalogue {
     }
 
     /// Reads every source and friend that is due, one after the other, and gives the time when the
-    /// next one is. For the scheduler's slow lane: a friend may take two minutes.
+    /// next one is. For the scheduler's slow lane: a friend may take ten minutes.
     pub fn refresh_due(&self) -> Instant {
         self.inner.refresh_due(&Now::read)
     }

@@ -13,9 +13,11 @@ use std::time::Duration;
 use super::Grab;
 use super::engine::Engine;
 use super::expect::{self, Asked, Head, Verdict};
+use super::failover::Comparison;
 use super::live::{Live, Run};
 use super::names;
 use super::retry::{Class, Failure};
+use super::slow::Crawl;
 use super::space::Bytes;
 use super::transfer::{self, Meters, Part, Stop};
 use crate::peer::client::{FileAnswer, FileRequest, PeerClient};
@@ -38,6 +40,10 @@ pub struct Job<'a> {
     pub grab: Grab,
     /// Its part file.
     pub part: Part,
+    /// Notices a slow friend.
+    pub crawl: Crawl,
+    /// Friend and item that were left in this run because they were slow.
+    pub left: Vec<(String, String)>,
 }
 
 impl From<StoreError> for Failure {
@@ -50,15 +56,9 @@ impl From<StoreError> for Failure {
 impl Job<'_> {
     /// Makes one attempt with the present origin.
     pub fn attempt(&mut self) -> Result<(), Failure> {
-        let Some(peer) = self.engine.peers.get(&self.grab.peer_id) else {
-            return Err(Failure::new(
-                Class::Elsewhere,
-                "the friend it comes from is not configured any more",
-            ));
-        };
-        let peer = Arc::clone(peer);
+        let peer = self.peer()?;
         if self.grab.filename.is_none() {
-            let release = ask(&peer, &self.grab.item_id)?;
+            let release = self.ask(&peer, &self.grab.item_id)?;
             self.accept(&peer, &release)?;
         }
         if self.part.length() > self.grab.size {
@@ -68,7 +68,9 @@ impl Job<'_> {
             );
             self.clear()?;
         }
-        if self.part.length() < self.grab.size {
+        // Once, unless a slow friend is left for a faster one on the way.
+        while self.part.length() < self.grab.size {
+            let peer = self.peer()?;
             let result = self.reserve().and_then(|()| self.fetch(&peer));
             if let Err(error) = self.part.rest() {
                 return Err(Failure::disk("sync", self.part.path(), &error));
@@ -76,6 +78,17 @@ impl Job<'_> {
             result?;
         }
         Ok(())
+    }
+
+    /// The friend it comes from.
+    fn peer(&self) -> Result<Arc<PeerClient>, Failure> {
+        let peer = self.engine.peers.get(&self.grab.peer_id).map(Arc::clone);
+        peer.ok_or_else(|| {
+            Failure::new(
+                Class::Elsewhere,
+                "the friend it comes from is not configured any more",
+            )
+        })
     }
 
     /// Throws away what we have.
@@ -94,10 +107,36 @@ impl Job<'_> {
             .map_err(|error| Failure::disk("reserve room for", self.part.path(), &error))
     }
 
+    /// Asks a friend for the item.
+    pub fn ask(&self, peer: &PeerClient, item_id: &str) -> Result<Release, Failure> {
+        let release = peer.item_unless(item_id, ITEM_TIMEOUT, &self.run.cancel)?;
+        release.ok_or_else(|| {
+            Failure::new(
+                Class::Elsewhere,
+                format!("{} does not offer it any more", peer.name()),
+            )
+        })
+    }
+
     fn fetch(&mut self, peer: &PeerClient) -> Result<(), Failure> {
         let mut offset = self.part.length();
         loop {
-            let validator = self.engine.store.grab_validator(self.grab.id)?;
+            let mut validator = self.engine.store.grab_validator(self.grab.id)?;
+            if offset > 0 && validator.is_none() {
+                // No header would tell if the file had been replaced by one of the same size.
+                match self.compare(peer, &self.grab.item_id)? {
+                    Comparison::Same(named) => validator = named,
+                    Comparison::Different => {
+                        log::info!(
+                            "\"{}\": the file of {} differs from what has come so far, or comes \
+                             only as a whole: starting over",
+                            self.grab.title,
+                            peer.name()
+                        );
+                        offset = 0;
+                    }
+                }
+            }
             let request = FileRequest {
                 offset,
                 last: None,
@@ -151,16 +190,28 @@ impl Job<'_> {
 
     fn receive(&mut self, peer: &PeerClient, mut answer: FileAnswer) -> Result<(), Failure> {
         let size = self.grab.size;
-        let meters = Meters {
-            pace: &self.engine.pace,
-            live: &self.live,
-            run: self.run,
-            received: &self.engine.received,
-        };
         let is_framed = answer.content_length.is_some();
-        let result = transfer::pump(&mut answer.body, &mut self.part, size, is_framed, &meters);
+        let result = loop {
+            let meters = Meters {
+                pace: &self.engine.pace,
+                live: &self.live,
+                run: self.run,
+                received: &self.engine.received,
+            };
+            let (body, crawl) = (&mut answer.body, &mut self.crawl);
+            match transfer::pump(body, &mut self.part, size, is_framed, &meters, crawl) {
+                Err(Stop::Slow(rate)) => {
+                    // If nobody is better, this answer goes on where it was.
+                    if self.switch_to_faster(peer, rate)? {
+                        return Ok(());
+                    }
+                }
+                result => break result,
+            }
+        };
         let name = peer.name();
         result.map_err(|stop| match stop {
+            Stop::Slow(_) => Failure::new(Class::Later, format!("{name} is slow")),
             Stop::Cancelled => Failure::cancelled(),
             Stop::Network(error) => Failure::new(Class::Later, error.to_string()),
             Stop::Incomplete => Failure::new(
@@ -242,7 +293,7 @@ impl Job<'_> {
 
     /// An answer announces `size` bytes, which is not what we know: asks again.
     fn agree_on_size(&mut self, peer: &PeerClient, size: u64) -> Result<(), Failure> {
-        let release = ask(peer, &self.grab.item_id)?;
+        let release = self.ask(peer, &self.grab.item_id)?;
         if release.size != size {
             return Err(Failure::new(
                 Class::Later,
@@ -255,16 +306,6 @@ impl Job<'_> {
         }
         self.accept(peer, &release)
     }
-}
-
-/// Asks a friend for the item.
-pub fn ask(peer: &PeerClient, item_id: &str) -> Result<Release, Failure> {
-    peer.item(item_id, ITEM_TIMEOUT)?.ok_or_else(|| {
-        Failure::new(
-            Class::Elsewhere,
-            format!("{} does not offer it any more", peer.name()),
-        )
-    })
 }
 
 /// The headers of an answer as they are judged.

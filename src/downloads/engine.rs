@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::layout::Layout;
 use super::live::{Live, Run};
 use super::pace::Pace;
+use super::slow::Patience;
 use super::states::Event;
 use super::{Grab, State};
 use crate::catalogue::Origin;
@@ -36,6 +37,8 @@ pub struct Engine {
     pub origins: Origins,
     /// Folders.
     pub layout: Layout,
+    /// How slow a friend may be.
+    pub patience: Patience,
     /// Rate limits of all transfers together.
     pub pace: Pace,
     /// Bytes received since the start of the process.
@@ -64,6 +67,8 @@ pub struct Desk {
     pub due: HashMap<i64, Instant>,
     /// Grabs that wait for room and have been told so.
     pub no_room: HashSet<i64>,
+    /// How often in a row a write has found the disk full although there seemed to be room.
+    pub full: HashMap<i64, u32>,
     /// Something has changed since the queue was last looked at.
     pub is_rung: bool,
     /// The queue's thread is there.
@@ -123,6 +128,7 @@ impl Engine {
         let mut desk = lock(&self.desk);
         desk.due.remove(&id);
         desk.no_room.remove(&id);
+        desk.full.remove(&id);
         if let Some(run) = desk.running.get(&id) {
             run.cancel();
         }

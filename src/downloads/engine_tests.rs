@@ -131,6 +131,45 @@ fn a_file_that_changed_between_attempts_is_never_spliced() {
     consumer.completed(&hash, &content(2));
 }
 
+/// As jack answers: nothing names the version of the file.
+fn nameless(ask: &Ask, data: &[u8]) -> Reply {
+    let mut reply = honest(ask, data, "");
+    reply.head = reply.head.replace("\r\nETag: ", "");
+    reply
+}
+
+#[test]
+fn a_changed_file_without_a_version_is_never_spliced() {
+    let alice = Friend::new("alice", |ask| match ask.n {
+        0 => {
+            let mut reply = nameless(ask, &data());
+            reply.body.truncate(500_000);
+            reply
+        }
+        _ => nameless(ask, &content(2)),
+    });
+    let consumer = Consumer::new(&[&alice]);
+    let hash = consumer.grab();
+    consumer.completed(&hash, &content(2));
+}
+
+#[test]
+fn a_file_without_a_version_is_resumed_all_the_same() {
+    let alice = Friend::new("alice", |ask| {
+        let mut reply = nameless(ask, &data());
+        if ask.n == 0 {
+            reply.body.truncate(500_000);
+        }
+        reply
+    });
+    let consumer = Consumer::new(&[&alice]);
+    let hash = consumer.grab();
+    let grab = consumer.completed(&hash, &data());
+    assert_eq!(grab.received, SIZE as u64, "nothing came twice");
+    let asked = alice.asked();
+    assert_eq!(asked.last().unwrap().range, Some((500_000, None)));
+}
+
 #[test]
 fn lies_end_in_a_named_failure() {
     type Lie = fn(&Ask) -> Reply;
@@ -357,6 +396,33 @@ fn pausing_and_deleting_end_a_transfer_that_stalls() {
 }
 
 #[test]
+fn pausing_ends_a_grab_that_waits_for_the_items_description() {
+    let (_held, gate) = mpsc::channel::<()>();
+    let gate = Mutex::new(gate);
+    let (asked, was_asked) = mpsc::channel();
+    let items = move |_| {
+        let _ = asked.send(());
+        // Silent for as long as the test runs.
+        let _ = lock(&gate).recv();
+        String::new()
+    };
+    let alice = Friend::with_items("alice", items, |_| unreachable!());
+    let consumer = Consumer::new(&[&alice]);
+    consumer.grab();
+    was_asked.recv_timeout(PATIENCE).unwrap();
+    consumer
+        .engine()
+        .pause(&Scope::All, &Selection::All)
+        .unwrap();
+    // Well before the request would give up by itself.
+    let deadline = Instant::now() + attempt::ITEM_TIMEOUT / 2;
+    while consumer.engine().totals().running > 0 {
+        assert!(Instant::now() < deadline, "it still waits for the friend");
+        thread::sleep(Duration::from_millis(3));
+    }
+}
+
+#[test]
 fn a_failed_grab_can_be_resumed_and_keeps_its_part() {
     let is_good = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&is_good);
@@ -431,6 +497,50 @@ fn a_friend_that_is_gone_is_not_the_end_while_another_is_away() {
     assert!(grab.reason.unwrap().contains("away"));
     bob.is_up.store(true, SeqCst);
     consumer.completed(&hash, &data());
+}
+
+/// Finds any friend slow after the first bytes, once.
+fn impatient(gain: u64) -> Patience {
+    Patience {
+        floor: u64::MAX,
+        after: Duration::ZERO,
+        again: Duration::from_secs(3600),
+        gain,
+    }
+}
+
+#[test]
+fn a_slow_friend_is_left_for_a_faster_one_and_no_attempt_is_used_up() {
+    let alice = Friend::new("alice", |ask| {
+        let mut reply = cut(ask, &data(), 400_000);
+        reply.stalls = true;
+        reply
+    });
+    let bob = Friend::new("bob", |ask| honest(ask, &data(), "\"bob\""));
+    let consumer = Consumer::with_patience(&[&alice, &bob], impatient(0));
+    let hash = consumer.grab();
+    let grab = consumer.completed(&hash, &data());
+    assert_eq!(grab.received, SIZE as u64, "the part was kept");
+    assert_eq!((grab.peer_id.as_str(), grab.attempts), (bob.client.id(), 0));
+    assert_eq!(alice.asked().len(), 1, "one attempt with alice");
+    let asked = bob.asked();
+    assert_eq!(asked.last().unwrap().if_range.as_deref(), Some("\"bob\""));
+}
+
+#[test]
+fn a_slow_friend_stays_if_the_other_one_is_no_faster_or_has_other_bytes() {
+    for (gain, others) in [(u64::MAX, data()), (0, content(2))] {
+        let alice = Friend::new("alice", |ask| honest(ask, &data(), "\"v1\""));
+        let bob = Friend::new("bob", move |ask| honest(ask, &others, "\"bob\""));
+        let consumer = Consumer::with_patience(&[&alice, &bob], impatient(gain));
+        let hash = consumer.grab();
+        let grab = consumer.completed(&hash, &data());
+        assert_eq!(grab.peer_id, alice.client.id());
+        assert_eq!(grab.received, SIZE as u64);
+        assert_eq!(alice.asked().len(), 1, "her answer went on");
+        let asked = bob.asked();
+        assert!((1..=4).contains(&asked.len()), "compared once: {asked:?}");
+    }
 }
 
 #[test]

@@ -2,15 +2,17 @@
 //!
 //! The same release means the same title and size, which does not make the same bytes: two people
 //! may have remuxed one film to one length. So before bytes of a new friend are appended, a few
-//! sampled blocks of the part file are compared with its own ([`spans`]). If they differ, nothing is
+//! sampled blocks of the part file are compared with its own ([`spans`]); and likewise before going
+//! on with a friend that names no version of its file, as jack does. If they differ, nothing is
 //! spliced: the old friend stays, or, where it will never come back, the file begins anew with the
 //! new one. The change is stored only after the comparison, in one step, so that a crash at
 //! any point leaves part file, origin and validator of one version.
 
 use std::io::Read;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use super::attempt::{Job, ask, head};
+use super::attempt::{Job, head};
 use super::expect::{self, ContentRange};
 use super::names;
 use super::retry::{Class, Failure};
@@ -26,6 +28,10 @@ const WORTH_KEEPING: u64 = 4 * BLOCK;
 /// Friends that are asked before giving up for now.
 const MAX_CANDIDATES: usize = 8;
 
+/// Friends that are asked whether they are faster: the present one waits meanwhile, and the best
+/// ones come first.
+const MAX_FASTER: usize = 2;
+
 /// What looking for another friend came to.
 pub enum Outcome {
     /// The job's origin is another one now.
@@ -39,9 +45,10 @@ pub enum Outcome {
 }
 
 /// How the samples compare.
-enum Comparison {
-    /// Equal, and this is how the candidate names the version.
+pub enum Comparison {
+    /// Equal, and this is how the friend names the version.
     Same(Option<String>),
+    /// Not equal, or the friend sends no parts that could be compared.
     Different,
 }
 
@@ -101,6 +108,71 @@ impl Job<'_> {
         }
     }
 
+    /// Goes over to a friend that is clearly faster than `rate` bytes a second, if there is one. It
+    /// must have the same bytes, whatever the length of the part: there is no need to change. True:
+    /// the answer that was being read belongs to the past.
+    pub fn switch_to_faster(&mut self, present: &PeerClient, rate: u64) -> Result<bool, Failure> {
+        let slow = (self.grab.peer_id.clone(), self.grab.item_id.clone());
+        let origins = match (self.engine.origins)(&self.grab.base_hash) {
+            Ok(origins) => origins,
+            Err(error) => {
+                log::debug!("cannot look for a faster friend: {error}");
+                return Ok(false);
+            }
+        };
+        let candidates = origins.into_iter().filter(|origin| {
+            let candidate = (origin.peer_id.clone(), origin.item_id.clone());
+            candidate != slow && !self.left.contains(&candidate)
+        });
+        for origin in candidates.take(MAX_FASTER).collect::<Vec<_>>() {
+            let Some(peer) = self.engine.peers.get(&origin.peer_id).map(Arc::clone) else {
+                continue;
+            };
+            if self.run.is_cancelled() {
+                return Ok(false);
+            }
+            let (validator, sampled, took) = match self.time(&peer, &origin) {
+                Ok(Some(timed)) => timed,
+                Ok(None) => continue,
+                // The present friend still sends: other people's trouble changes nothing.
+                Err(failure) => {
+                    log::debug!("\"{}\": {}", self.grab.title, failure.reason);
+                    continue;
+                }
+            };
+            if self.engine.patience.is_worth_it(rate, sampled, took) {
+                log::info!(
+                    "\"{}\": {} sends only {rate} bytes a second",
+                    self.grab.title,
+                    present.name()
+                );
+                self.take_origin(&peer, origin, validator)?;
+                self.left.push(slow);
+                self.crawl.start_over();
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Compares, and says how many bytes came in which time; `None` if it is not the same file.
+    fn time(
+        &self,
+        peer: &PeerClient,
+        origin: &Origin,
+    ) -> Result<Option<(Option<String>, u64, Duration)>, Failure> {
+        self.is_offered(peer, origin)?;
+        let sampled = spans(self.part.length(), [0, 0])
+            .iter()
+            .map(|(first, last)| last - first + 1)
+            .sum();
+        let began = Instant::now();
+        Ok(match self.compare(peer, &origin.item_id)? {
+            Comparison::Same(validator) => Some((validator, sampled, began.elapsed())),
+            Comparison::Different => None,
+        })
+    }
+
     fn take_origin(
         &mut self,
         peer: &PeerClient,
@@ -127,20 +199,31 @@ impl Job<'_> {
 
     /// Whether a candidate offers the release, and the bytes that we have.
     fn examine(&mut self, peer: &PeerClient, origin: &Origin) -> Result<Comparison, Failure> {
-        let release = ask(peer, &origin.item_id)?;
-        let is_same = release.size == self.grab.size
-            && release.title == self.grab.title
-            && names::filename_problem(&release.filename).is_none();
-        if !is_same {
-            return Err(Failure::new(Class::Elsewhere, "offers another release"));
-        }
+        self.is_offered(peer, origin)?;
         if self.part.length() < WORTH_KEEPING {
             self.clear()?;
             return Ok(Comparison::Same(None));
         }
+        self.compare(peer, &origin.item_id)
+    }
+
+    /// Fails if a candidate does not offer this very release.
+    fn is_offered(&self, peer: &PeerClient, origin: &Origin) -> Result<(), Failure> {
+        let release = self.ask(peer, &origin.item_id)?;
+        let is_same = release.size == self.grab.size
+            && release.title == self.grab.title
+            && names::filename_problem(&release.filename).is_none();
+        match is_same {
+            true => Ok(()),
+            false => Err(Failure::new(Class::Elsewhere, "offers another release")),
+        }
+    }
+
+    /// Compares samples of what we have with what a friend sends for the same bytes.
+    pub fn compare(&self, peer: &PeerClient, item_id: &str) -> Result<Comparison, Failure> {
         let mut validators = Vec::new();
         for (first, last) in spans(self.part.length(), random()) {
-            match self.sample(peer, origin, first, last)? {
+            match self.sample(peer, item_id, first, last)? {
                 Comparison::Same(validator) => validators.push(validator),
                 Comparison::Different => return Ok(Comparison::Different),
             }
@@ -156,7 +239,7 @@ impl Job<'_> {
     fn sample(
         &self,
         peer: &PeerClient,
-        origin: &Origin,
+        item_id: &str,
         first: u64,
         last: u64,
     ) -> Result<Comparison, Failure> {
@@ -166,7 +249,7 @@ impl Job<'_> {
             if_range: None,
             idle_timeout: self.engine.settings.idle_timeout,
         };
-        let answer = peer.file(&origin.item_id, &request, Arc::clone(&self.run.cancel))?;
+        let answer = peer.file(item_id, &request, Arc::clone(&self.run.cancel))?;
         let wanted = ContentRange {
             first,
             last,

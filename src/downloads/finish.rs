@@ -24,6 +24,9 @@ const MAX_NAMES: u32 = 1000;
 /// where something lies there that is not ours to fill. An empty folder is taken: it is most likely
 /// ours, from just before a power cut, and nothing in it can be lost.
 pub fn make_folder(layout: &Layout, folder: &str) -> Result<String, Failure> {
+    layout
+        .check()
+        .map_err(|error| Failure::disk("use", layout.completed(), &error))?;
     for n in 1..=MAX_NAMES {
         let name = names::numbered(folder, n);
         let path = layout.folder(&name);
@@ -65,6 +68,19 @@ pub fn place(layout: &Layout, part: &Path, to: &Path, size: u64) -> Result<(), F
     file.sync_all().map_err(at("sync", part))?;
     drop(file);
     rename(part, to).map_err(at("move the finished download to", to))?;
+    sync_folders(layout, to)
+}
+
+/// Puts on the disk what [`place`] had done before it was interrupted: the file is found under its
+/// final name, but the kernel may still hold back that it has it.
+pub fn confirm(layout: &Layout, to: &Path) -> Result<(), Failure> {
+    File::open(to)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| Failure::disk("sync", to, &error))?;
+    sync_folders(layout, to)
+}
+
+fn sync_folders(layout: &Layout, to: &Path) -> Result<(), Failure> {
     if let Some(folder) = to.parent() {
         sync_folder(folder)?;
     }
@@ -77,7 +93,13 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(()),
         // Old kernels and some file systems do not know the flag.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => rename_by_link(from, to),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            rename_by_link(from, to).map_err(|error| match Errno::from_io_error(&error) {
+                // Said of the name, then: FAT and Samba refuse a colon, for example.
+                Some(Errno::INVAL) => Errno::ILSEQ.into(),
+                _ => error,
+            })
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -155,6 +177,20 @@ mod tests {
             assert_eq!(failure.class, Class::Later);
         }
         assert!(part.exists() && !layout.finished("A", "a.mkv").exists());
+    }
+
+    #[test]
+    fn a_name_that_the_disk_cannot_hold_fails_for_good() {
+        let home = Home::new();
+        let layout = layout(&home);
+        let part = layout.part(1, &Infohash([1; 20]));
+        fs::write(&part, b"abc").unwrap();
+        make_folder(&layout, "A").unwrap();
+        let to = layout.finished("A", &"x".repeat(300));
+        let failure = place(&layout, &part, &to, 3).unwrap_err();
+        assert_eq!(failure.class, Class::Never, "{failure:?}");
+        assert!(failure.reason.contains("cannot hold"), "{failure:?}");
+        assert!(part.exists());
     }
 
     #[test]

@@ -4,14 +4,15 @@
 //! Part files are `completed_path/.partial/<grab id>-<infohash>.part`: the name does not depend on
 //! anything that a friend says, and has no extension that an arr would scan. Only names of exactly
 //! this form are ever removed as orphans. `completed_path` itself is made if its parent exists, but
-//! never later on: a disk that was unplugged must not become a folder on the one below it. A lock
+//! never later on: a disk that was unplugged must not become a folder on the one below it
+//! ([`Layout::check`]). A lock
 //! file keeps a second jackdaw away from the same folder. Files get 0666 and folders 0777, less the
 //! umask of the process.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::torrent::stub::Infohash;
@@ -26,6 +27,8 @@ pub struct Layout {
     completed: PathBuf,
     partial: PathBuf,
     lock: File,
+    /// The file system that `completed` was on at the start.
+    device: u64,
 }
 
 impl Layout {
@@ -64,11 +67,29 @@ impl Layout {
                 log::debug!("no lock on {}: {error}", path.display());
             }
         }
+        let device = fs::metadata(completed)
+            .map_err(|error| refused("read", completed, &error))?
+            .dev();
         Ok(Layout {
             completed: completed.to_owned(),
             partial,
             lock,
+            device,
         })
+    }
+
+    /// Fails when the disk of `completed_path` has been unmounted: what lies there then is the
+    /// empty folder it was mounted on, and downloads would fill the disk below. A disk that is
+    /// mounted again is known by the lock file, whatever number the kernel gives it this time.
+    pub fn check(&self) -> io::Result<()> {
+        let is_other = fs::metadata(&self.completed)?.dev() != self.device;
+        if is_other && !self.partial.join(LOCK).exists() {
+            return Err(io::Error::other(
+                "another disk lies there than at the start: mount the right one again, or restart \
+                 jackdaw if this one is meant",
+            ));
+        }
+        Ok(())
     }
 
     /// Lets another jackdaw use the folder.
@@ -80,6 +101,7 @@ impl Layout {
 
     /// Makes the folder of part files if somebody has removed it, but not the one above it.
     pub fn make_partial(&self) -> io::Result<()> {
+        self.check()?;
         make_folder(&self.partial)
     }
 
@@ -109,9 +131,12 @@ impl Layout {
     }
 
     /// True when nothing of this name lies in `completed_path`.
-    pub fn is_free(&self, folder: &str) -> bool {
-        matches!(fs::symlink_metadata(self.folder(folder)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound)
+    pub fn is_free(&self, folder: &str) -> io::Result<bool> {
+        match fs::symlink_metadata(self.folder(folder)) {
+            Ok(_) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// True when the finished file is there, a plain file of this length.
@@ -251,6 +276,49 @@ mod tests {
         drop(first);
         assert!(Layout::open(&dir).is_ok());
         fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_was_unmounted_is_not_replaced_by_the_one_below() {
+        let dir = scratch();
+        // Another file system than the one of temporary files, on any Linux.
+        let other = Path::new("/dev/shm").join(dir.file_name().unwrap());
+        if fs::create_dir(&other).is_err()
+            || fs::metadata(&other).unwrap().dev() == fs::metadata(&dir).unwrap().dev()
+        {
+            println!("skipped: there is no second file system");
+            return;
+        }
+        let (disk, below) = (other.join("disk"), dir.join("below"));
+        fs::create_dir(&disk).unwrap();
+        fs::create_dir(&below).unwrap();
+        let mount = |what: &Path| {
+            let link = dir.join("done");
+            let _ = fs::remove_file(&link);
+            std::os::unix::fs::symlink(what, &link).unwrap();
+            link
+        };
+        let layout = Layout::open(&mount(&disk)).unwrap();
+        fs::remove_dir_all(disk.join(PARTIAL)).unwrap();
+        layout.make_partial().unwrap();
+        assert!(
+            disk.join(PARTIAL).exists(),
+            "removed by somebody: made again"
+        );
+        mount(&below);
+        let error = layout.make_partial().unwrap_err().to_string();
+        assert!(error.contains("another disk"), "{error}");
+        assert!(super::super::finish::make_folder(&layout, "A").is_err());
+        assert_eq!(fs::read_dir(&below).unwrap().count(), 0);
+        mount(&disk);
+        layout.make_partial().unwrap();
+        // Mounted again, under another number: ours by its lock file.
+        fs::create_dir(below.join(PARTIAL)).unwrap();
+        fs::write(below.join(PARTIAL).join(LOCK), b"").unwrap();
+        mount(&below);
+        layout.make_partial().unwrap();
+        fs::remove_dir_all(dir).unwrap();
+        fs::remove_dir_all(other).unwrap();
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! state), `retry` (what an error means for the next attempt), `expect` (whether an answer may be
 //! believed), `names`, `layout` (where files lie), `space`, `pace` and `live` (rates and figures),
 //! `queue` (what starts when), `worker` (one run of a grab, with failover), `attempt` and `transfer`
-//! (one request and its bytes), `finish` (the way to the final name).
+//! (one request and its bytes), `slow` (when a friend is too slow), `finish` (the way to the final
+//! name).
 //!
 //! Invariants. While bytes flow, only the part file is written: its length is the progress. Bytes of
 //! two versions of a file never meet in one part file. A grab is completed when its file has its
@@ -28,6 +29,7 @@ mod names;
 mod pace;
 mod queue;
 mod retry;
+mod slow;
 mod space;
 pub(crate) mod states;
 mod transfer;
@@ -51,6 +53,7 @@ use crate::torrent::stub::{self, Infohash, Stub};
 use engine::{Desk, Engine, Origins, plain};
 use layout::Layout;
 use pace::Pace;
+use slow::Patience;
 use states::Event;
 
 /// Folder names tried before an add is refused.
@@ -72,15 +75,17 @@ impl Downloads {
         catalogue: Arc<Catalogue>,
     ) -> Result<Arc<Downloads>, String> {
         let origins: Origins = Box::new(move |guid| catalogue.origins(guid));
-        Downloads::start_with(settings, store, peers, origins)
+        Downloads::start_with(settings, store, peers, origins, Patience::default())
     }
 
-    /// [`Downloads::start`] with another way to find who else offers a release.
+    /// [`Downloads::start`] with another way to find who else offers a release, and another idea
+    /// of what is slow.
     fn start_with(
         settings: config::Downloads,
         store: Arc<Store>,
         peers: Arc<Peers>,
         origins: Origins,
+        patience: Patience,
     ) -> Result<Arc<Downloads>, String> {
         let layout = Layout::open(&settings.completed_path)?;
         let pace = Pace::new(settings.rate.clone(), Zone::local());
@@ -90,6 +95,7 @@ impl Downloads {
             peers,
             origins,
             layout,
+            patience,
             pace,
             received: AtomicU64::new(0),
             revision: AtomicU64::new(1),
@@ -560,8 +566,18 @@ impl Downloads {
                 .store
                 .grab_folder_is_taken(&folder)
                 .map_err(|error| AddError::Unavailable(error.to_string()))?;
-            if !is_taken && self.engine.layout.is_free(&folder) {
-                return Ok(folder);
+            if is_taken {
+                continue;
+            }
+            match self.engine.layout.is_free(&folder) {
+                Ok(true) => return Ok(folder),
+                Ok(false) => {}
+                Err(error) => {
+                    return Err(AddError::Unavailable(format!(
+                        "cannot look into {}: {error}",
+                        self.engine.layout.completed().display()
+                    )));
+                }
             }
         }
         Err(AddError::Unavailable(format!(

@@ -14,10 +14,10 @@ pub const MAX_NAME: usize = 255;
 /// Longest folder name made from a title: leaves room for ` (1000)` within [`MAX_NAME`].
 const MAX_TITLE: usize = 240;
 
-/// Why a file of this name is not fetched, or `None` if it is a plain base name.
+/// Why a file of this name is not fetched, or `None` if it is a plain base name that fits a disk.
 pub fn filename_problem(name: &str) -> Option<&'static str> {
-    let too_long = name.len() > MAX_NAME;
-    wire::name_problem(name).or(too_long.then_some("is longer than 255 bytes"))
+    let is_long = name.len() > MAX_NAME;
+    wire::name_problem(name).or(is_long.then_some("is longer than 255 bytes"))
 }
 
 /// The folder name of a title.

@@ -32,6 +32,10 @@ const BOOT_SETTING: &str = "downloads_boot";
 /// Transfers above `max_concurrent` that clients can force: each is a thread and a connection.
 const MAX_FORCED: usize = 16;
 
+/// Grabs that are told that there is no room for them. Each costs a write and a line in the log; of
+/// the rest of a long queue it is enough to know that they wait.
+const MAX_TOLD: usize = 20;
+
 /// A grab as the plan sees it, in the order of the queue.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
@@ -47,7 +51,7 @@ struct Candidate {
 #[derive(Debug, Default, PartialEq)]
 struct Plan {
     start: Vec<i64>,
-    /// Those that do not fit, and the bytes that are missing.
+    /// The first of those that do not fit, and the bytes that are missing.
     no_room: Vec<(i64, u64)>,
     /// Time until the next grab is due; `None` = nothing waits for a time.
     next_look: Option<Duration>,
@@ -82,7 +86,10 @@ fn plan(candidates: &[Candidate], mut slots: Slots, budget: &mut Budget) -> Plan
                 *taken += 1;
                 plan.start.push(candidate.id);
             }
-            Err(missing) => plan.no_room.push((candidate.id, missing)),
+            Err(missing) if plan.no_room.len() < MAX_TOLD => {
+                plan.no_room.push((candidate.id, missing));
+            }
+            Err(_) => {}
         }
     }
     if !plan.no_room.is_empty() {
@@ -471,6 +478,20 @@ mod tests {
                 start: vec![3],
                 no_room: vec![],
                 next_look: Some(Duration::from_secs(5)),
+            },
+        );
+    }
+
+    #[test]
+    fn of_a_long_queue_without_room_only_the_first_are_told() {
+        let queue: Vec<_> = (1..=1000).map(|id| candidate(id, false, 0, 1000)).collect();
+        check(
+            &queue,
+            0,
+            Plan {
+                start: vec![],
+                no_room: (1..=MAX_TOLD as i64).map(|id| (id, 100)).collect(),
+                next_look: Some(ROOM_DELAY),
             },
         );
     }

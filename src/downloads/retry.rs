@@ -26,6 +26,14 @@ pub const ROOM_DELAY: Duration = Duration::from_secs(10);
 /// friend is not to be asked every few seconds for nothing.
 const FULL_DELAY: Duration = Duration::from_secs(15);
 
+/// [`FULL_DELAY`], doubled each time that the disk was full again, up to [`DISK_DELAY`]: a quota
+/// may stand for days, and each attempt is a request, a line in the log and two writes.
+pub fn full_delay(times_before: u32) -> Duration {
+    FULL_DELAY
+        .saturating_mul(1 << times_before.min(16))
+        .min(DISK_DELAY)
+}
+
 /// Longest `Retry-After` that is obeyed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
@@ -75,11 +83,14 @@ impl Failure {
     pub fn disk(what: &str, path: &std::path::Path, error: &std::io::Error) -> Failure {
         let class = match Errno::from_io_error(error) {
             Some(Errno::NOSPC | Errno::DQUOT) => Class::NoRoom,
-            Some(Errno::FBIG) => Class::Never,
+            Some(Errno::FBIG | Errno::NAMETOOLONG | Errno::ILSEQ) => Class::Never,
             _ => Class::Disk,
         };
-        let hint = match class {
-            Class::Never => ": this file system cannot hold a file of that size",
+        let hint = match (class, Errno::from_io_error(error)) {
+            (Class::Never, Some(Errno::FBIG)) => {
+                ": this file system cannot hold a file of that size"
+            }
+            (Class::Never, _) => ": this file system cannot hold a file of that name",
             _ => "",
         };
         Failure::new(
@@ -139,11 +150,8 @@ pub enum Next {
         /// Time to the next look.
         delay: Duration,
     },
-    /// Back into the queue until there is room.
-    WaitForRoom {
-        /// Time to the next look.
-        delay: Duration,
-    },
+    /// Back into the queue until there is room: [`full_delay`].
+    WaitForRoom,
     /// Give up.
     Fail {
         /// Attempts used.
@@ -169,7 +177,7 @@ pub fn decide(policy: &Policy, attempts: u32, gained: u64, class: Class, jitter:
         Class::Later => wait(Duration::ZERO),
         Class::NotBefore(at_least) => wait(at_least.min(MAX_RETRY_AFTER)),
         Class::Elsewhere | Class::Never => Next::Fail { attempts },
-        Class::NoRoom => Next::WaitForRoom { delay: FULL_DELAY },
+        Class::NoRoom => Next::WaitForRoom,
         Class::Disk => Next::WaitForDisk { delay: DISK_DELAY },
         Class::Cancelled => Next::Nothing,
     }
@@ -257,7 +265,7 @@ mod tests {
         check(Class::NotBefore(Duration::MAX), wait(MAX_RETRY_AFTER));
         check(Class::Elsewhere, Next::Fail { attempts: 5 });
         check(Class::Never, Next::Fail { attempts: 5 });
-        check(Class::NoRoom, Next::WaitForRoom { delay: FULL_DELAY });
+        check(Class::NoRoom, Next::WaitForRoom);
         check(Class::Disk, Next::WaitForDisk { delay: DISK_DELAY });
         check(Class::Cancelled, Next::Nothing);
         // Even the last attempt is not used up by our own disk.
@@ -265,6 +273,13 @@ mod tests {
             decide(&POLICY, 12, 0, Class::Disk, 0.0),
             Next::WaitForDisk { delay: DISK_DELAY }
         );
+    }
+
+    #[test]
+    fn a_disk_that_stays_full_is_tried_less_and_less() {
+        for (times, expected) in [(0, 15), (1, 30), (2, 60), (4, 240), (5, 300), (1000, 300)] {
+            assert_eq!(full_delay(times), seconds(expected), "{times}");
+        }
     }
 
     #[test]
@@ -310,7 +325,9 @@ mod tests {
         };
         check(Errno::NOSPC, Class::NoRoom);
         check(Errno::DQUOT, Class::NoRoom);
-        check(Errno::FBIG, Class::Never);
+        for errno in [Errno::FBIG, Errno::NAMETOOLONG, Errno::ILSEQ] {
+            check(errno, Class::Never);
+        }
         for errno in [Errno::IO, Errno::ROFS, Errno::ACCESS, Errno::NOENT] {
             check(errno, Class::Disk);
         }

@@ -191,6 +191,7 @@ pub struct Consumer {
     pub home: Home,
     pub friends: Vec<Arc<PeerClient>>,
     pub settings: config::Downloads,
+    pub patience: Patience,
     pub downloads: Option<Arc<Downloads>>,
 }
 
@@ -203,8 +204,25 @@ impl Consumer {
         let home = Home::new();
         let mut settings = home.settings();
         change(&mut settings);
+        Consumer::start_new(home, friends, settings, Patience::default())
+    }
+
+    /// A consumer with other ideas of what is slow.
+    pub fn with_patience(friends: &[&Friend], patience: Patience) -> Consumer {
+        let home = Home::new();
+        let settings = home.settings();
+        Consumer::start_new(home, friends, settings, patience)
+    }
+
+    fn start_new(
+        home: Home,
+        friends: &[&Friend],
+        settings: config::Downloads,
+        patience: Patience,
+    ) -> Consumer {
         let mut consumer = Consumer {
             home,
+            patience,
             friends: friends.iter().map(|f| Arc::clone(&f.client)).collect(),
             settings,
             downloads: None,
@@ -229,6 +247,7 @@ impl Consumer {
             self.home.store(),
             peers,
             Box::new(move |_| Ok(origins.clone())),
+            self.patience,
         );
         self.downloads = Some(downloads.unwrap());
     }

@@ -105,6 +105,7 @@ impl Idle {
             home.store(),
             peers,
             Box::new(|_| Ok(Vec::new())),
+            Patience::default(),
         )
         .unwrap();
         Idle {
@@ -220,6 +221,20 @@ fn a_folder_that_is_there_already_is_not_used() {
     fs::write(desk.home.done().join("A (2)"), b"").unwrap();
     let hash = desk.add("radarr", "A");
     assert_eq!(desk.get("radarr", &hash).folder, "A (3)");
+}
+
+#[test]
+fn a_folder_that_cannot_be_looked_into_is_named() {
+    let desk = Idle::new();
+    let done = desk.home.done();
+    fs::rename(&done, done.with_file_name("gone")).unwrap();
+    fs::write(&done, b"not a folder").unwrap();
+    let new = new_grab("radarr", &desk.peer, "A", 1000, "c:movie:1");
+    let error = desk.downloads.add(new).unwrap_err();
+    let AddError::Unavailable(text) = error else {
+        panic!("{error:?}");
+    };
+    assert!(text.contains("cannot look into"), "{text}");
 }
 
 #[test]

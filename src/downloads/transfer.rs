@@ -19,6 +19,7 @@ use rustix::io::Errno;
 
 use super::live::{Live, Run};
 use super::pace::{LONGEST_SLEEP, Pace};
+use super::slow::Crawl;
 use super::space;
 use crate::clock::now_unix;
 use crate::rates::Take;
@@ -56,7 +57,7 @@ impl Part {
             file,
             path: path.to_owned(),
             length,
-            dropped: length / SYNC_EVERY * SYNC_EVERY,
+            dropped: trusted(length),
         })
     }
 
@@ -70,12 +71,13 @@ impl Part {
         self.length
     }
 
-    /// Throws everything away.
+    /// Throws everything away. Synced: what is stored next about the file's version must not be
+    /// on the disk before this is.
     pub fn clear(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.length = 0;
         self.dropped = 0;
-        Ok(())
+        self.sync()
     }
 
     /// Reserves room up to `size` without changing the length. A file system that cannot do it
@@ -94,7 +96,7 @@ impl Part {
         }
     }
 
-    /// Appends, syncing at each mark. After an error, [`Part::length`] says how much was written.
+    /// Appends, syncing at each mark. After an error, [`Part::length`] says how much counts.
     pub fn append(&mut self, mut data: &[u8]) -> io::Result<()> {
         while !data.is_empty() {
             let to_mark = SYNC_EVERY - self.length % SYNC_EVERY;
@@ -114,9 +116,17 @@ impl Part {
         Ok(())
     }
 
-    /// Puts what was written on the disk and lets go of the memory it took.
+    /// Puts what was written on the disk and lets go of the memory it took. If that fails, nothing
+    /// since the last time counts: the kernel reports such an error once and may already have
+    /// dropped the data, so that asking again would wrongly succeed (fsync(2), EIO).
     pub fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
+        if let Err(error) = self.file.sync_data() {
+            self.length = self.dropped;
+            if let Err(error) = self.file.set_len(self.length) {
+                log::warn!("cannot cut back {}: {error}", self.path.display());
+            }
+            return Err(error);
+        }
         let length = std::num::NonZeroU64::new(self.length - self.dropped);
         if length.is_some() {
             // Advice only: where it is not taken, the kernel drops pages when it must.
@@ -165,6 +175,8 @@ pub enum Stop {
     TooLong,
     /// Our disk.
     Disk(io::Error),
+    /// They come, but only this many a second: the body is as good as before, [`pump`] can go on.
+    Slow(u64),
 }
 
 /// What a transfer works with besides body and part file.
@@ -180,13 +192,14 @@ pub struct Meters<'a> {
 }
 
 /// Moves bytes until the part file has `size`. `is_framed` says that the body cannot be longer
-/// than that, because its length was announced.
+/// than that, because its length was announced. `crawl` notices a slow friend.
 pub fn pump(
     body: &mut dyn Read,
     part: &mut Part,
     size: u64,
     is_framed: bool,
     meters: &Meters<'_>,
+    crawl: &mut Crawl,
 ) -> Result<(), Stop> {
     let mut buffer = vec![0u8; BUFFER];
     while part.length() < size {
@@ -194,7 +207,9 @@ pub fn pump(
         let granted = admit(wanted, meters)?;
         // At most BUFFER, which is a usize.
         let piece = &mut buffer[..granted as usize];
+        let asked = Instant::now();
         let result = body.read(piece);
+        let came = Instant::now();
         let count = *result.as_ref().unwrap_or(&0);
         give_back(granted - count as u64, meters);
         match result {
@@ -210,6 +225,11 @@ pub fn pump(
         if meters.run.is_cancelled() {
             return Err(Stop::Cancelled);
         }
+        if let Some(rate) = crawl.came(count as u64, came.saturating_duration_since(asked), came)
+            && part.length() < size
+        {
+            return Err(Stop::Slow(rate));
+        }
     }
     if !is_framed && matches!(body.read(&mut buffer[..1]), Ok(count) if count > 0) {
         return Err(Stop::TooLong);
@@ -220,7 +240,11 @@ pub fn pump(
 fn write(data: &[u8], part: &mut Part, meters: &Meters<'_>) -> Result<(), Stop> {
     let before = part.length();
     let result = part.append(data);
-    let written = part.length() - before;
+    // Less than before if what was written could not be put on the disk.
+    let written = part.length().saturating_sub(before);
+    if part.length() < before {
+        meters.live.set_have(part.length());
+    }
     meters.live.came(written, now_unix(), Instant::now());
     meters.received.fetch_add(written, Relaxed);
     result.map_err(Stop::Disk)
@@ -265,6 +289,7 @@ mod tests {
     use super::*;
     use crate::clock::Zone;
     use crate::config::RateSchedule;
+    use crate::downloads::slow::Patience;
     use crate::secret::random_hex;
     use std::io::Cursor;
 
@@ -295,7 +320,8 @@ mod tests {
                 received: &self.received,
             };
             let mut part = Part::open(&self.path).unwrap();
-            let result = pump(body, &mut part, size, is_framed, &meters);
+            let mut crawl = Crawl::new(Patience::default());
+            let result = pump(body, &mut part, size, is_framed, &meters, &mut crawl);
             (part.length(), result)
         }
     }
@@ -371,6 +397,32 @@ mod tests {
         let error = part.append(b"x").unwrap_err();
         assert_eq!(Errno::from_io_error(&error), Some(Errno::NOSPC));
         assert_eq!(part.length(), 0);
+    }
+
+    #[test]
+    fn what_could_not_be_synced_does_not_count() {
+        // Takes any write, and refuses to sync.
+        let mut part = Part {
+            file: OpenOptions::new().write(true).open("/dev/null").unwrap(),
+            path: "/dev/null".into(),
+            length: 2 * SYNC_EVERY - 10,
+            dropped: SYNC_EVERY,
+        };
+        let bench = Bench::new();
+        bench.live.set_have(part.length());
+        let meters = Meters {
+            pace: &bench.pace,
+            live: &bench.live,
+            run: &bench.run,
+            received: &bench.received,
+        };
+        let size = 3 * SYNC_EVERY;
+        let mut body = Cursor::new(content(1000));
+        let mut crawl = Crawl::new(Patience::default());
+        let result = pump(&mut body, &mut part, size, true, &meters, &mut crawl);
+        assert!(matches!(result, Err(Stop::Disk(_))), "{result:?}");
+        assert_eq!(part.length(), SYNC_EVERY);
+        assert_eq!(bench.live.have(), SYNC_EVERY);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::failover::Outcome;
 use super::finish;
 use super::live::Run;
 use super::retry::{self, Class, Failure, Next, Policy};
+use super::slow::Crawl;
 use super::states::Event;
 use super::transfer::Part;
 use crate::clock::now_unix;
@@ -78,11 +79,15 @@ fn work(engine: &Engine, grab: Grab, run: &Run) -> End {
             .layout
             .has_finished(&grab.folder, filename, grab.size)
     {
+        let path = engine.layout.finished(&grab.folder, filename);
+        if let Err(failure) = finish::confirm(&engine.layout, &path) {
+            return failed(failure, 0);
+        }
         engine.layout.remove_part(grab.id, &grab.infohash);
         return End::Finished(grab.folder, grab.filename);
     }
     if let Err(error) = engine.layout.make_partial() {
-        let failure = Failure::disk("make", engine.layout.partial(), &error);
+        let failure = Failure::disk("use", engine.layout.partial(), &error);
         return failed(failure, 0);
     }
     let path = engine.layout.part(grab.id, &grab.infohash);
@@ -99,6 +104,8 @@ fn work(engine: &Engine, grab: Grab, run: &Run) -> End {
         live,
         grab,
         part,
+        crawl: Crawl::new(engine.patience),
+        left: Vec::new(),
     };
     let mut tried = Vec::new();
     loop {
@@ -161,6 +168,7 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
     let (failure, gained) = match end {
         End::Finished(folder, filename) => {
             // A grab that ends well has no attempts to answer for.
+            lock(&engine.desk).full.remove(&id);
             let change = Change {
                 attempts: Some(0),
                 ..plain(Event::Finish)
@@ -175,6 +183,9 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         }
         End::Failed { failure, gained } => (failure, gained),
     };
+    if failure.class != Class::NoRoom {
+        lock(&engine.desk).full.remove(&id);
+    }
     let policy = policy(engine);
     let reason = failure.reason.as_str();
     let max = policy.max_attempts;
@@ -191,16 +202,14 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
             let reason = format!("{reason} (tried again in {})", Rough(delay));
             (Event::Retry, None, Some(delay), reason)
         }
-        Next::WaitForRoom { delay } => {
+        Next::WaitForRoom => {
+            let delay = retry::full_delay(times_full(engine, id));
             let reason = format!("{reason}: it goes on when there is room");
             (Event::NoRoom, None, Some(delay), reason)
         }
         Next::Fail { attempts } => (Event::Fail, Some(attempts), None, reason.to_owned()),
         Next::Nothing => (Event::Interrupted, None, None, String::new()),
     };
-    if let Some(delay) = delay {
-        postpone(engine, id, delay);
-    }
     let change = Change {
         reason: (!reason.is_empty()).then_some(reason.as_str()),
         attempts,
@@ -208,6 +217,10 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         ..plain(event)
     };
     if engine.advance(id, &change)?.is_some() {
+        // Not before: a grab that was paused and resumed meanwhile has nothing to wait for.
+        if let Some(delay) = delay {
+            postpone(engine, id, delay);
+        }
         match event {
             Event::Fail => log::error!("\"{title}\" has failed: {reason}"),
             Event::Interrupted => {}
@@ -215,6 +228,15 @@ fn settle(engine: &Engine, before: &Grab, end: End) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// How often in a row the disk was full for this grab before, and counts this time.
+fn times_full(engine: &Engine, id: i64) -> u32 {
+    let mut desk = lock(&engine.desk);
+    let times = desk.full.entry(id).or_default();
+    let before = *times;
+    *times = before.saturating_add(1);
+    before
 }
 
 fn postpone(engine: &Engine, id: i64, delay: Duration) {

@@ -19,6 +19,10 @@ const MAX_BYTES: u64 = 512 * 1024;
 /// Most episodes in one file (Kodi writes one after the other for a multi-episode video).
 const MAX_EPISODES: usize = 30;
 
+/// Longest entity with its signs, such as `&#x0010FFFF;`. Looking further for the end of each of
+/// half a million `&` would take a minute.
+const MAX_ENTITY: usize = 12;
+
 /// What an `.nfo` says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nfo {
@@ -294,7 +298,8 @@ fn unescape(text: &str) -> String {
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let entity = rest.split_once(';').map(|(entity, _)| &entity[1..]);
+        let end = rest.bytes().take(MAX_ENTITY).position(|byte| byte == b';');
+        let entity = end.map(|end| &rest[1..end]);
         let char = entity.and_then(|entity| match entity {
             "amp" => Some('&'),
             "lt" => Some('<'),
@@ -350,6 +355,14 @@ mod tests {
     <premiered>1999-03-31</premiered>
     <actor><name>A</name><tmdbid>6384</tmdbid><imdbid>tt9999999</imdbid><title>x</title></actor>
 </movie>"#;
+
+    #[test]
+    fn entities_are_short() {
+        assert_eq!(unescape("&#x0010FFFF;&amp;&"), "\u{10ffff}&&");
+        assert_eq!(unescape("&#00000000065;"), "&#00000000065;");
+        let many = "&".repeat(MAX_BYTES as usize);
+        assert_eq!(unescape(&many), many);
+    }
 
     #[test]
     fn a_movie() {

@@ -295,8 +295,18 @@ impl PeerClient {
 
     /// `GET /peer/items/{id}`; `Ok(None)` is the friend's 404. `timeout` is for the whole call.
     pub fn item(&self, id: &str, timeout: Duration) -> Result<Option<Release>, PeerError> {
+        self.item_unless(id, timeout, &never())
+    }
+
+    /// As [`PeerClient::item`]; setting `cancel` ends any wait within a second.
+    pub fn item_unless(
+        &self,
+        id: &str,
+        timeout: Duration,
+        cancel: &Arc<AtomicBool>,
+    ) -> Result<Option<Release>, PeerError> {
         let call = self.call(&format!("/peer/items/{}", percent::encode(id)));
-        let mut answer = match call.get(Load::Call(timeout), &never(), timeout, &[]) {
+        let mut answer = match call.get(Load::Call(timeout), cancel, timeout, &[]) {
             Err(PeerError::Status { status: 404, .. }) => return Ok(None),
             other => other?,
         };

@@ -19,13 +19,13 @@ use rustix::io::Errno;
 
 use super::uploads::{self, RETRY_AFTER};
 use super::wire;
-use crate::app::Services;
 use crate::catalogue::Catalogue;
 use crate::http::{Body, Method, Params, Request, Response, file_response, not_found};
 use crate::json;
 use crate::logging::Limit;
 use crate::release::{Ids, imdb_number};
 use crate::secret;
+use crate::services::Services;
 use crate::store::StoreError;
 use crate::sys::lock;
 

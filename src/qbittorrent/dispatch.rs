@@ -9,10 +9,10 @@
 
 use std::time::Instant;
 
-use crate::app::Services;
 use crate::clock::now_unix;
 use crate::downloads::Downloads;
 use crate::http::{Body, Method, Request, Response};
+use crate::services::Services;
 use crate::store::StoreError;
 
 use super::input::Input;

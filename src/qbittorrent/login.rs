@@ -6,9 +6,9 @@
 
 use std::time::Instant;
 
-use crate::app::Services;
 use crate::http::{Request, Response};
 use crate::secret::digest;
+use crate::services::Services;
 
 use super::dispatch::{Answer, Refusal, text};
 use super::failures::{Admission, delay};

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::keys::Caller;
@@ -255,6 +256,9 @@ fn connect(path: &Path, extra: OpenFlags) -> Result<Connection, StoreError> {
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // Plans depend on no value. Without this SQLite plans a statement anew whenever another value
+    // is bound that might matter, which cost half the time of a feed of a hundred items.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     // Sorting and temporary tables go to memory: an SD card must not see them.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)

@@ -12,11 +12,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::SystemTime;
 
-use crate::app::Services;
 use crate::catalogue::{Page, StubTarget};
 use crate::http::{Request, Response, percent};
 use crate::keys::{Caller, Keys};
 use crate::peer::client::PeerClient;
+use crate::services::Services;
 use crate::torrent::stub::{self, Infohash, Stub};
 use crate::xml;
 

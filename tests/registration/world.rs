@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jackdaw::app::{self, Services};
+use jackdaw::app;
 use jackdaw::arr::client::ArrClient;
 use jackdaw::arr::registration::{Registrar, State};
 use jackdaw::config::Config;
@@ -11,6 +11,7 @@ use jackdaw::http::{Access, Method, Request, Response, Route, Server, Settings, 
 use jackdaw::keys::Caller;
 use jackdaw::routes::ROUTES;
 use jackdaw::secret::digest;
+use jackdaw::services::Services;
 use jackdaw::store::Store;
 use miniserde::json::{self, Value};
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::app::Services;
 use crate::catalogue::Catalogue;
 use crate::config::ServerType;
 use crate::config::{
@@ -18,6 +17,7 @@ use crate::peer::client::PeerClient;
 use crate::peer::uploads::Uploads;
 use crate::qbittorrent::{Face, handle};
 use crate::secret::{Secret, digest, random_hex};
+use crate::services::Services;
 use crate::store::Store;
 use crate::torrent::stub::Stub;
 
