@@ -71,7 +71,7 @@ def digest(path):
 class Instance:
     """A running jackdaw; `with` stops it."""
 
-    def __init__(self, binary, home, name, sections, jackdaw_lines=""):
+    def __init__(self, binary, home, name, sections, jackdaw_lines="", environment=None):
         self.home = os.path.join(home, name)
         os.makedirs(self.home, exist_ok=True)
         config = os.path.join(self.home, "jackdaw.ini")
@@ -87,6 +87,7 @@ class Instance:
         self.process = subprocess.Popen(
             [binary, "run", "--config", config],
             cwd=self.home,
+            env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -150,6 +151,15 @@ class Instance:
         with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
             fields = file.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def descriptors(self):
+        """Number of open descriptors."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def kill(self):
+        """SIGKILL, as a power cut does it to a process."""
+        self.process.kill()
+        self.process.wait()
 
     def __enter__(self):
         return self
