@@ -15,7 +15,7 @@ use std::io::IoSliceMut;
 use std::num::NonZeroU64;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
@@ -136,6 +136,9 @@ impl Crowd {
 type FileId = (u64, u64);
 
 /// All files that are being sent in steps.
+///
+/// A crowd is locked while the kernel is asked and advised: else a step could be dropped between one
+/// sender's look at it and its reading. Only senders of the same file wait for each other there.
 #[derive(Debug, Default)]
 pub struct Files {
     state: Mutex<State>,
@@ -143,7 +146,7 @@ pub struct Files {
 
 #[derive(Debug, Default)]
 struct State {
-    crowds: HashMap<FileId, Crowd>,
+    crowds: HashMap<FileId, Arc<Mutex<Crowd>>>,
     next_id: u64,
 }
 
@@ -160,6 +163,7 @@ pub struct Advisor<'a> {
 struct Part<'a> {
     files: &'a Files,
     file_id: FileId,
+    crowd: Arc<Mutex<Crowd>>,
     id: u64,
     end: u64,
     drops_unknown: bool,
@@ -180,11 +184,13 @@ impl<'a> Advisor<'a> {
             let mut state = lock(&files.state);
             state.next_id += 1;
             let id = state.next_id;
-            let crowd = state.crowds.entry(file_id).or_default();
-            crowd.join(id, offset / STEP, (end - 1) / STEP);
+            let crowd = Arc::clone(state.crowds.entry(file_id).or_default());
+            drop(state);
+            lock(&crowd).join(id, offset / STEP, (end - 1) / STEP);
             Part {
                 files,
                 file_id,
+                crowd,
                 id,
                 end,
                 drops_unknown: drops_unknown(metadata.len(), total_memory()),
@@ -208,20 +214,12 @@ impl<'a> Advisor<'a> {
         }
         part.begun = Some(step);
         let span = (position, part.end.min((step + 1) * STEP) - position);
+        let mut crowd = lock(&part.crowd);
         let residence = probe(self.file, span);
-        let advised = match lock(&part.files.state).crowds.get_mut(&part.file_id) {
-            Some(crowd) => crowd.begin(part.id, step, residence, part.drops_unknown),
-            None => return,
-        };
+        let advised = crowd.begin(part.id, step, residence, part.drops_unknown);
+        forget(self.file, &advised.forget);
         if advised.is_read_ahead {
             advise(self.file, span, Advice::WillNeed);
-        }
-        self.forget(&advised.forget);
-    }
-
-    fn forget(&self, steps: &[u64]) {
-        for step in steps {
-            advise(self.file, (step * STEP, STEP), Advice::DontNeed);
         }
     }
 }
@@ -231,16 +229,24 @@ impl Drop for Advisor<'_> {
         let Some(part) = self.part.take() else {
             return;
         };
+        let mut crowd = lock(&part.crowd);
+        forget(self.file, &crowd.leave(part.id));
+        drop(crowd);
         let mut state = lock(&part.files.state);
-        let Some(crowd) = state.crowds.get_mut(&part.file_id) else {
-            return;
-        };
-        let left = crowd.leave(part.id);
-        if crowd.senders.is_empty() {
+        // Under this lock nobody joins: whoever has joined holds the crowd as we do.
+        if state
+            .crowds
+            .get(&part.file_id)
+            .is_some_and(|crowd| Arc::strong_count(crowd) <= 2)
+        {
             state.crowds.remove(&part.file_id);
         }
-        drop(state);
-        self.forget(&left);
+    }
+}
+
+fn forget(file: &File, steps: &[u64]) {
+    for step in steps {
+        advise(file, (step * STEP, STEP), Advice::DontNeed);
     }
 }
 
