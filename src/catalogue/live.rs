@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::origins::{Friend, Now};
-use super::refresh::Scan;
+use super::scan::Scan;
 use super::{EpisodeWish, Inner, Search};
 use crate::peer::client::{PeerError, PeerQuery, SearchOutcome};
 use crate::release::Ids;

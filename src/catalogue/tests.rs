@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::UNIX_EPOCH;
 
-use super::refresh::{Changes, Scan};
+use super::scan::{Changes, Scan};
 use super::testing::{Home, Random, TinyFriend, episode, movie, ordinary};
 use super::*;
 use crate::config;
@@ -14,6 +14,7 @@ use crate::peer::client::PeerClient;
 use crate::release::{Category, Quality};
 use crate::secret::Secret;
 use crate::store::releases::Scope;
+use crate::torrent::stub;
 
 /// 2025-06-15: what tests call now.
 const NOW: u64 = 1_750_000_000;
