@@ -100,7 +100,10 @@ fn client(address: &str, targets: &[String], first: usize, headers: &str, end: I
                     connection = None;
                 }
             }
-            Ok(_) | Err(_) => {
+            other => {
+                if tally.errors == 0 {
+                    eprintln!("load: {target}: {other:?}");
+                }
                 tally.errors += 1;
                 connection = None;
             }

@@ -93,7 +93,7 @@ def ask(load, instance, clients, seconds, targets, *headers):
         input="\n".join(targets), capture_output=True, text=True, check=True)
     figures = json.loads(ended.stdout)
     if figures["errors"] or not figures["requests"]:
-        raise jackdaw.Failure(f"{targets[0]}: {figures}")
+        raise jackdaw.Failure(f"{targets[0]}: {figures}: {ended.stderr.strip()}")
     for key in ("p50", "p99", "max"):
         figures[key] /= 1000
     return figures
