@@ -1,7 +1,7 @@
 //! Answers from the index: a page of a search, and whom a stub is for.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use rusqlite::types::Value;
 
@@ -196,10 +196,11 @@ pub(super) fn category(n: i64) -> u32 {
     categories::FRIEND_BASE + u32::try_from(n).unwrap_or(0)
 }
 
-/// What pages of one search have in common. Not its age: that only moves the end.
+/// What pages of one search have in common. Not how old an item may be, which moves with the clock
+/// and only moves the end; but whether there is such an end, for then the total is another one.
 fn trail_key(search: &Search) -> String {
     let common = Search {
-        newer_than: None,
+        newer_than: search.newer_than.map(|_| UNIX_EPOCH),
         offset: 0,
         limit: 0,
         ..search.clone()

@@ -747,6 +747,39 @@ fn paging_under_change_neither_loses_nor_repeats_what_did_not_change() {
     }
 }
 
+/// A search that wants only new items, in between, has another total.
+#[test]
+fn the_total_of_a_search_with_an_age_is_its_own() {
+    let home = Home::new();
+    let catalogue = catalogue(&home);
+    let list: Vec<Release> = (0..25)
+        .map(|n| {
+            let year = 2000 + n;
+            dated(
+                movie(&format!("m:{n}"), &format!("Movie {n}"), n),
+                &format!("{year}-01-01"),
+            )
+        })
+        .collect();
+    tell(&catalogue, 1, &list, NOW);
+    let of = |seconds: Option<u64>, offset| {
+        let search = Search {
+            newer_than: seconds.map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds)),
+            offset,
+            limit: 3,
+            ..all()
+        };
+        let page = page(&catalogue, &search, NOW);
+        (page.items.len(), page.total)
+    };
+    // Newer than 2020-01-01, which is 1,577,836,800; then 2010-01-01.
+    assert_eq!(of(Some(1_577_836_800), 0), (3, 4));
+    assert_eq!(of(None, 0), (3, 25));
+    assert_eq!(of(Some(1_262_304_000), 0), (3, 14));
+    assert_eq!(of(None, 3), (3, 25));
+    assert_eq!(of(Some(1_577_836_800), 3), (1, 4));
+}
+
 #[test]
 fn totals_from_the_tally_are_the_number_of_items() {
     let home = Home::new();
