@@ -129,6 +129,10 @@ impl Inner {
         };
         let deadline = now().instant + STUB_PATIENCE;
         let mut fallback = None;
+        // A file of many episodes is many offers. What a friend has said of one id holds for all
+        // with that id, and one that could not answer is not asked again.
+        let mut gone: Vec<(i64, String)> = Vec::new();
+        let mut silent = Vec::new();
         for (friend, offer) in self.ranked_offers(&found, now())? {
             let Some(item) = item(
                 &found,
@@ -139,8 +143,16 @@ impl Inner {
                 continue;
             };
             let target = StubTarget::Found(item, origin(&friend, &offer));
+            if gone
+                .iter()
+                .any(|(n, id)| *n == friend.n && *id == offer.their_id)
+            {
+                self.store.remove_offers(&[offer.id], now().unix)?;
+                self.changed(0);
+                continue;
+            }
             let left = deadline.saturating_duration_since(now().instant);
-            if left.is_zero() || !friend.may_be_asked(now().instant) {
+            if left.is_zero() || silent.contains(&friend.n) || !friend.may_be_asked(now().instant) {
                 fallback.get_or_insert(target);
                 continue;
             }
@@ -158,9 +170,11 @@ impl Inner {
                     self.store.remove_offers(&[offer.id], now().unix)?;
                     self.changed(0);
                     self.forget_etag(&friend)?;
+                    gone.push((friend.n, offer.their_id));
                 }
                 Err(_) => {
                     fallback.get_or_insert(target);
+                    silent.push(friend.n);
                 }
             }
         }

@@ -1395,6 +1395,37 @@ fn a_passing_fault_does_not_take_a_stub_away() {
     assert_eq!(catalogue.origins(&guid).unwrap().len(), 2);
 }
 
+/// A file of several episodes is several offers, under one id or more.
+#[test]
+fn a_friend_is_asked_once_for_a_stub_however_many_episodes_the_file_holds() {
+    let home = Home::new();
+    let pack = |id: &str, episode_number| episode(id, "Show.S01", 5, 1, episode_number);
+    let one_id: Vec<Release> = (1..=4).map(|n| pack("e:1", n)).collect();
+    let own_ids: Vec<Release> = (1..=4).map(|n| pack(&format!("e:{n}"), n)).collect();
+    let guid = stub::base_hash(&one_id[0].title, one_id[0].size);
+    let (status, answers) = mpsc::channel::<u16>();
+    let answers = Mutex::new(answers);
+    let friend = TinyFriend::start(move |_, _| {
+        let status = answers.lock().unwrap().recv().unwrap_or(500);
+        (status, String::new(), "{}".into())
+    });
+    let catalogue = open(&home, peers(&[("tiny", &friend.url)]));
+    let check = |offers: &[Release], statuses: &[u16], is_found: bool, left: u64| {
+        tell(&catalogue, 1, offers, NOW);
+        for number in statuses {
+            status.send(*number).unwrap();
+        }
+        let target = catalogue.stub_target(&guid).unwrap();
+        assert_eq!(target != StubTarget::Gone, is_found, "{statuses:?}");
+        assert_eq!(friend.requests().len(), statuses.len(), "{statuses:?}");
+        assert_eq!(home.store.offer_count(1).unwrap(), left, "{statuses:?}");
+    };
+    check(&one_id, &[500], true, 4);
+    check(&own_ids, &[503], true, 4);
+    check(&one_id, &[404], false, 0);
+    check(&own_ids, &[404, 404, 500], true, 2);
+}
+
 #[test]
 fn an_endless_live_answer_is_cut_and_removes_nothing() {
     let home = Home::new();
