@@ -85,7 +85,7 @@ impl Inner {
                 if let Some(offer) = offers.next()? {
                     let id = offer.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
                     let record = offer.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-                    items.extend(item(row, visible, id, record));
+                    items.extend(item(row, visible, shown, id, record));
                 }
             }
             drop(representative);
@@ -134,12 +134,8 @@ impl Inner {
         let mut gone: Vec<(i64, String)> = Vec::new();
         let mut silent = Vec::new();
         for (friend, offer) in self.ranked_offers(&found, now())? {
-            let Some(item) = item(
-                &found,
-                friend.bit() | found.friends,
-                &offer.their_id,
-                &offer.record,
-            ) else {
+            let all = friend.bit() | found.friends;
+            let Some(item) = item(&found, all, all, &offer.their_id, &offer.record) else {
                 continue;
             };
             let target = StubTarget::Found(item, origin(&friend, &offer));
@@ -231,12 +227,15 @@ pub(super) fn origin(friend: &Friend, offer: &OfferFound) -> Origin {
     }
 }
 
-/// An item as the feed shows it; `None` for a record that cannot be read: an older jackdaw wrote
-/// it, and the next refresh replaces it.
-fn item(found: &ItemFound, visible: i64, id: &str, record: &[u8]) -> Option<Item> {
+/// An item as the feed shows it: `visible` friends are counted, those that are `shown` have their
+/// category on it, for the indexer of one friend announces no other's. `None` for a record that
+/// cannot be read: an older jackdaw wrote it, and the next refresh replaces it.
+fn item(found: &ItemFound, visible: i64, shown: i64, id: &str, record: &[u8]) -> Option<Item> {
     let release = record::decode(id, record)?;
     let friends = found.friends & visible;
-    let of_friends = (1..=62).filter(|n| friends >> n & 1 == 1).map(category);
+    let of_friends = (1..=62)
+        .filter(|n| (friends & shown) >> n & 1 == 1)
+        .map(category);
     Some(Item {
         guid: Infohash(found.guid),
         release,

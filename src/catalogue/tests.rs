@@ -443,6 +443,24 @@ fn one_release_of_several_friends_and_episodes_is_one_item() {
     assert!(item.categories.ends_with(&[100_001, 100_002]), "{item:?}");
     assert_eq!(catalogue.origins(&item.guid).unwrap().len(), 2);
 
+    // As an indexer of one friend: its own category alone, found by that one alone.
+    let of_bob = |category| Search {
+        peer_id: Some(catalogue.inner.origins.friends[1].client.id().to_owned()),
+        categories: vec![category],
+        ..all()
+    };
+    let found = page(&catalogue, &of_bob(100_002), NOW);
+    assert_eq!(found.items[0].seeders, 2);
+    assert_eq!(
+        found.items[0]
+            .categories
+            .iter()
+            .filter(|n| **n > 99_999)
+            .collect::<Vec<_>>(),
+        [&100_002]
+    );
+    assert_eq!(page(&catalogue, &of_bob(100_001), NOW).total, 0);
+
     // One of two episodes goes, then one of two friends, then the last.
     tell(&catalogue, 1, &twins[..1], NOW);
     assert_eq!(page(&catalogue, &all(), NOW).items[0].seeders, 2);
