@@ -2,7 +2,8 @@
 //!
 //! Names are compared without case, an empty value counts as absent, of repeated parameters the
 //! first one with a value wins. A value that cannot be read is error 201 and names the parameter;
-//! parameters that we do not know are ignored. Numbers that no release can have (an id
+//! parameters that we do not know are ignored, but one whose name ends in `id` is an id that
+//! nothing has. Numbers that no release can have (an id
 //! beyond 63 bits, id 0) are fine and match nothing.
 //!
 //! A criterion that is understood is honoured with every function, but an id only with those
@@ -58,8 +59,8 @@ const NOT_HERE: &[&str] = &[
     "nzbadd",
 ];
 
-/// Ids of the newznab world that none of our releases carries.
-const FOREIGN_IDS: &[&str] = &["rid", "tvmazeid", "traktid", "doubanid", "anidbid", "malid"];
+/// Ids that our releases carry.
+const KNOWN_IDS: &[&str] = &["tvdbid", "imdbid", "tmdbid"];
 
 impl Function {
     /// The function that `t` names, without case.
@@ -243,7 +244,7 @@ fn newer_than(params: &Params, now: SystemTime) -> Result<Option<SystemTime>, To
 }
 
 fn read_ids(function: Function, params: &Params, search: &mut Search) -> Result<(), TorznabError> {
-    for name in ["tvdbid", "imdbid", "tmdbid"] {
+    for name in KNOWN_IDS.iter().copied() {
         let Some(text) = value(params, name) else {
             continue;
         };
@@ -267,8 +268,18 @@ fn read_ids(function: Function, params: &Params, search: &mut Search) -> Result<
             _ => search.ids.tmdb = Some(id),
         }
     }
-    search.unknown_id |= FOREIGN_IDS.iter().any(|name| value(params, name).is_some());
+    search.unknown_id |= params
+        .0
+        .iter()
+        .any(|(name, value)| is_foreign_id(name) && !value.trim().is_empty());
     Ok(())
+}
+
+/// True for the name of an id that none of our releases carries: `rid`, `tvmazeid`, `traktid` and
+/// whatever else indexers have thought of, for all their names end alike.
+fn is_foreign_id(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.ends_with("id") && !KNOWN_IDS.contains(&name.as_str())
 }
 
 /// Turns the first word of the form `S01E02` or `S01` into season and episode, so that it finds
@@ -477,12 +488,14 @@ mod tests {
             "rid=1",
             "tvmazeid=1",
             "traktid=1",
+            "TVRageId=1",
             "doubanid=x",
             "tvdbid=0",
             "imdbid=tt0",
         ] {
             check(&format!("t=tvsearch&{id}"), nothing(tv()));
         }
+        check("t=tvsearch&rid=&tvmazeid= &extended=1", tv());
         check("t=movie&tvdbid=1", nothing(movies()));
         check("t=search&imdbid=tt0133093", nothing(all()));
         check("t=tvsearch&tvdbid=99999999999999999999", nothing(tv()));
