@@ -43,12 +43,12 @@ pub fn api(services: &Services, request: &Request) -> Response {
 pub fn friend_api(services: &Services, request: &Request) -> Response {
     let answer = identify(&services.keys, request).and_then(|access| {
         let name = request.path_params.get("friend").unwrap_or("");
-        let friend = services
-            .peers
-            .all()
+        let friends = services.peers.all();
+        let names: Vec<_> = friends
             .iter()
-            .find(|peer| is_called(peer.name(), name) || peer.id() == name);
-        match friend {
+            .map(|peer| (peer.name(), peer.id()))
+            .collect();
+        match called(&names, name).and_then(|place| friends.get(place)) {
             Some(friend) => answer(services, request, &access, Some(friend)),
             // Not as a 200 for caps: see the module's header.
             None if Function::of(&request.query) == Ok(Function::Caps) => Ok(Response::text(
@@ -211,9 +211,15 @@ fn answer_caps(services: &Services, title: &str, friend: Option<&PeerClient>) ->
     }
 }
 
-/// People write their friends' names in URLs by hand.
-fn is_called(name: &str, asked: &str) -> bool {
-    name.to_lowercase() == asked.to_lowercase()
+/// Which of these names and peer ids is meant. People write their friends' names in URLs by hand, so
+/// letter case only counts where two names differ in nothing else.
+fn called(friends: &[(&str, &str)], asked: &str) -> Option<usize> {
+    let place = |is_meant: &dyn Fn(&str, &str) -> bool| {
+        friends.iter().position(|(name, id)| is_meant(name, id))
+    };
+    place(&|name, _| name == asked)
+        .or_else(|| place(&|name, _| name.to_lowercase() == asked.to_lowercase()))
+        .or_else(|| place(&|_, id| id == asked))
 }
 
 /// Where the caller reaches us, no trailing slash: `internal_url`, else the address that it used,
@@ -444,8 +450,25 @@ mod tests {
     }
 
     #[test]
-    fn friends_are_called_by_name_without_case() {
-        assert!(is_called("Alice", "alice") && is_called("Söhne", "SÖHNE"));
-        assert!(!is_called("Alice", "Alic") && !is_called("Alice", ""));
+    fn friends_are_called_by_name_or_id() {
+        let friends = [
+            ("Alice", "a1"),
+            ("alice", "a2"),
+            ("Söhne/x", "a3"),
+            ("a1", "a4"),
+        ];
+        for (asked, expected) in [
+            ("Alice", Some(0)),
+            ("alice", Some(1)),
+            ("ALICE", Some(0)),
+            ("SÖHNE/X", Some(2)),
+            ("a1", Some(3)),
+            ("a2", Some(1)),
+            ("A2", None),
+            ("Alic", None),
+            ("", None),
+        ] {
+            assert_eq!(called(&friends, asked), expected, "{asked}");
+        }
     }
 }
