@@ -379,5 +379,13 @@ fn malformed_input_of_each_face_is_refused_and_survived() {
         assert!(answer.status < 500, "{target}: {}", answer.status);
         assert!(!answer.text().contains("root:"), "{target}");
     }
+    let answer = http::get(jackdaw.address(), "/peer/search?tvdbId=%ff", KEY);
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (
+            400,
+            "{\"error\":\"parameter tvdbId is not valid percent-encoded UTF-8\"}"
+        )
+    );
     assert_well(&mut jackdaw);
 }

@@ -22,3 +22,4 @@ mod status;
 mod stop;
 mod stub_url;
 mod support;
+mod torznab;

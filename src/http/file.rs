@@ -132,7 +132,7 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let remote = Ipv4Addr::LOCALHOST.into();
-        Request::new(method, "/f", "", headers, Vec::new(), remote).unwrap()
+        Request::new(method, "/f", "", headers, Vec::new(), remote)
     }
 
     fn ten_bytes() -> File {

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 pub use file::file_response;
 pub use form::{Form, FormError, Upload};
-pub use request::{Method, Params, Request};
+pub use request::{Method, ParamError, Params, Request};
 pub use response::{Body, FileBody, Pace, Response};
 pub use router::{Access, Route, Weight, not_found, unauthorized};
 

@@ -2,7 +2,8 @@
 //!
 //! Built from what tiny_http hands over, which the front door has vetted and bounded (16 KiB of
 //! head, a body below its route's limit). Query strings are decoded strictly: a malformed
-//! parameter is a 400 that names it. Nothing here touches a socket.
+//! parameter is a 400 that names it, or what a face says in its own words instead
+//! ([`Request::query_problem`]). Nothing here touches a socket.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -97,18 +98,33 @@ impl Params {
     /// Reads `a=1&b=2` with `+` as a space. A pair without `=` has an empty value, an empty pair
     /// is skipped.
     pub fn parse(text: &str) -> Result<Params, ParamError> {
+        match Params::parse_sound(text) {
+            (params, None) => Ok(params),
+            (_, Some(problem)) => Err(problem),
+        }
+    }
+
+    /// The same without what is malformed and what is too many; and the first such problem.
+    fn parse_sound(text: &str) -> (Params, Option<ParamError>) {
         let mut params = Vec::new();
+        let mut problem = None;
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             if params.len() == MAX_PARAMS {
-                return Err(ParamError::TooMany);
+                problem.get_or_insert(ParamError::TooMany);
+                break;
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let malformed = || ParamError::Malformed(shown(name));
-            let name = percent::decode(name, Plus::Space).ok_or_else(malformed)?;
-            let value = percent::decode(value, Plus::Space).ok_or_else(malformed)?;
-            params.push((name.into_owned(), value.into_owned()));
+            let decoded = percent::decode(name, Plus::Space)
+                .zip(percent::decode(value, Plus::Space))
+                .map(|(name, value)| (name.into_owned(), value.into_owned()));
+            match decoded {
+                Some(pair) => params.push(pair),
+                None => {
+                    problem.get_or_insert_with(|| ParamError::Malformed(shown(name)));
+                }
+            }
         }
-        Ok(Params(params))
+        (Params(params), problem)
     }
 }
 
@@ -128,8 +144,11 @@ pub struct Request {
     pub method: Method,
     /// Raw path as received (percent-encoded), prefix removed, without the query.
     pub path: String,
-    /// Decoded query parameters.
+    /// Decoded query parameters: the sound ones.
     pub query: Params,
+    /// What is wrong with the query, if anything. Handlers see it only where
+    /// [`super::Access::answers_bad_queries`]; elsewhere such a request is refused before.
+    pub query_problem: Option<ParamError>,
     /// Header names as received (compare ignoring case) and values.
     pub headers: Vec<(String, String)>,
     /// The whole body (the front door bounds it).
@@ -152,18 +171,20 @@ impl Request {
         headers: Vec<(String, String)>,
         body: Vec<u8>,
         remote: IpAddr,
-    ) -> Result<Request, ParamError> {
+    ) -> Request {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        Ok(Request {
+        let (query, query_problem) = Params::parse_sound(query);
+        Request {
             method,
             path: strip_prefix(path, prefix).to_owned(),
-            query: Params::parse(query)?,
+            query,
+            query_problem,
             headers,
             body,
             remote,
             path_params: Params::default(),
             caller: None,
-        })
+        }
     }
 
     /// The first header of this name, ignoring case.
@@ -272,7 +293,7 @@ mod tests {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         let remote = Ipv4Addr::LOCALHOST.into();
-        Request::new(Method::Get, target, prefix, headers, Vec::new(), remote).unwrap()
+        Request::new(Method::Get, target, prefix, headers, Vec::new(), remote)
     }
 
     #[test]
@@ -312,6 +333,19 @@ mod tests {
         ];
         assert_eq!(pairs, expected);
         assert_eq!(query.get("q"), Some("a b&"));
+    }
+
+    #[test]
+    fn sound_parameters_survive_the_others() {
+        let found = request("/?a=1&b=%ff&%zz&c=2", "", &[]);
+        let pairs: Vec<_> = found.query.0.iter().map(|(n, v)| (&**n, &**v)).collect();
+        assert_eq!(pairs, [("a", "1"), ("c", "2")]);
+        let problem = Some(ParamError::Malformed("b".into()));
+        assert_eq!(found.query_problem, problem);
+        let found = request(&format!("/?{}", "a&".repeat(MAX_PARAMS + 5)), "", &[]);
+        assert_eq!(found.query.0.len(), MAX_PARAMS);
+        assert_eq!(found.query_problem, Some(ParamError::TooMany));
+        assert_eq!(request("/?a=%41&", "", &[]).query_problem, None);
     }
 
     #[test]

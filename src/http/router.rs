@@ -25,6 +25,13 @@ pub enum Access {
     Owner,
 }
 
+impl Access {
+    /// True if the handler refuses a malformed query by itself, in the words of its face.
+    pub fn answers_bad_queries(self) -> bool {
+        self == Access::Torznab
+    }
+}
+
 /// Where a handler runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {

@@ -175,11 +175,7 @@ fn take<S: Send + Sync + 'static>(app: &Arc<App<S>>, mut raw: tiny_http::Request
         remote,
         started,
     };
-    let built = Request::new(method, &target, &app.prefix, headers, body, remote);
-    let mut request = match built {
-        Ok(request) => request,
-        Err(error) => return refuse(app, exchange, bad_request(&error.to_string())),
-    };
+    let mut request = Request::new(method, &target, &app.prefix, headers, body, remote);
     exchange.path = request.shown_path().into_owned();
     let route = match router::find(app.routes, method, &request.path) {
         Ok((route, params)) => {
@@ -189,6 +185,11 @@ fn take<S: Send + Sync + 'static>(app: &Arc<App<S>>, mut raw: tiny_http::Request
         Err(response) => return refuse(app, exchange, response),
     };
     exchange.access = route.access;
+    if !route.access.answers_bad_queries()
+        && let Some(problem) = &request.query_problem
+    {
+        return refuse(app, exchange, bad_request(&problem.to_string()));
+    }
     if matches!(route.access, Access::Peer | Access::Owner) {
         request.caller = guarded(|| (app.identify)(&app.state, &request)).flatten();
         let is_admitted = match &request.caller {

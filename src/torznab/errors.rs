@@ -2,12 +2,13 @@
 //!
 //! Sonarr and Radarr never read the body of a 4xx or 5xx, so an error with a text travels in a 200. They
 //! show codes 100 to 199 as "Invalid API Key" and every other description as it is, so it
-//! names the parameter and what is wanted. What the caller sent is not repeated in it.
+//! names the parameter and what is wanted. What the caller sent as its value is not repeated in it.
 //! One exception is made by `routes`: an answer to caps is kept by the arrs for seven days unless it
 //! is an HTTP error or has a code of 100 to 199.
 
 use std::fmt;
 
+use crate::http::ParamError;
 use crate::xml;
 
 /// An error with its newznab code.
@@ -56,6 +57,11 @@ impl TorznabError {
             201,
             format!("Incorrect parameter: {parameter} must be {wanted}"),
         )
+    }
+
+    /// 201: the query itself cannot be read.
+    pub fn malformed(problem: &ParamError) -> TorznabError {
+        TorznabError::new(201, format!("Incorrect parameter: {problem}"))
     }
 
     /// 202: `t` names nothing that newznab knows.
@@ -130,6 +136,11 @@ mod tests {
         check(
             TorznabError::incorrect("limit", "a number"),
             "<error code=\"201\" description=\"Incorrect parameter: limit must be a number\"/>\n",
+        );
+        check(
+            TorznabError::malformed(&ParamError::Malformed("q<".into())),
+            "<error code=\"201\" description=\"Incorrect parameter: \
+             parameter q&lt; is not valid percent-encoded UTF-8\"/>\n",
         );
         check(
             TorznabError::no_such_item("<\u{0}>"),

@@ -140,7 +140,15 @@ fn answer(
     access: &Access,
     friend: Option<&PeerClient>,
 ) -> Result<Response, TorznabError> {
-    let function = Function::of(&request.query)?;
+    let function = Function::of(&request.query);
+    if let Some(problem) = &request.query_problem {
+        // Not as a 200 for caps: see the module's header.
+        if function == Ok(Function::Caps) {
+            return Ok(Response::text(400, format!("{problem}\n")));
+        }
+        return Err(TorznabError::malformed(problem));
+    }
+    let function = function?;
     let title = match friend {
         Some(friend) => format!("{} ({})", services.config.name, friend.name()),
         None => services.config.name.clone(),
@@ -322,6 +330,7 @@ mod tests {
             method: Method::Get,
             path: "/torznab/api".into(),
             query: Params(owned(query)),
+            query_problem: None,
             headers: owned(headers),
             body: Vec::new(),
             remote: Ipv4Addr::LOCALHOST.into(),

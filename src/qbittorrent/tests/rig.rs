@@ -295,8 +295,7 @@ impl<'a> Call<'a> {
             self.headers,
             self.body,
             self.remote.parse().unwrap(),
-        )
-        .unwrap();
+        );
         read(handle(&self.rig.services, &request))
     }
 }
