@@ -5,6 +5,7 @@
 
 pub mod categories;
 pub mod hints;
+pub mod spellings;
 
 use std::fmt;
 

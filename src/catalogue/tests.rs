@@ -393,6 +393,52 @@ fn criteria_select_what_they_say() {
     assert_eq!(second_half.items[0].release.id, "e:6");
 }
 
+/// What Radarr and Sonarr make of a title before they search for it, and what people write.
+#[test]
+fn words_are_found_in_other_spellings() {
+    let home = Home::new();
+    let catalogue = catalogue(&home);
+    let series = Release {
+        series_title: Some("Grey's Anatomy".into()),
+        ..episode("e:1", "GA.S01E01", 5, 1, 1)
+    };
+    let list = [
+        movie("m:1", "Schindler's List (1993)", 1),
+        movie("m:2", "Tom & Jerry (2021)", 2),
+        movie("m:3", "S.W.A.T.2003.1080p", 3),
+        movie("m:4", "Ёлки (2010)", 4),
+        movie("m:5", "Οδυσσέας (2020)", 5),
+        movie("m:6", "Žižek Amélie Ame\u{301}lie İstanbul (2004)", 6),
+        movie("m:7", "Smørrebrød Straße (2007)", 7),
+        series,
+    ];
+    tell(&catalogue, 1, &list, NOW);
+    for (text, expected) in [
+        ("schindlers list 1993", "m:1"),
+        ("schindler s list", "m:1"),
+        ("tom and jerry 2021", "m:2"),
+        ("tom jerry", "m:2"),
+        ("swat 2003", "m:3"),
+        ("s w a t", "m:3"),
+        ("елки 2010", "m:4"),
+        ("ёлки", "m:4"),
+        ("ЁЛКИ", "m:4"),
+        ("οδυσσεασ", "m:5"),
+        ("οδυσσέας", "m:5"),
+        ("zizek amelie istanbul", "m:6"),
+        ("žižek amélie", "m:6"),
+        ("smørrebrød straße", "m:7"),
+        ("greys anatomy", "e:1"),
+        ("grey anatomy", "e:1"),
+    ] {
+        let found = page(&catalogue, &words(text), NOW);
+        let ids: Vec<&str> = found.items.iter().map(|i| i.release.id.as_str()).collect();
+        assert_eq!(ids, [expected], "{text}");
+    }
+    // Such a spelling is no part of the title: a year is still looked for there.
+    assert_eq!(page(&catalogue, &words("and 1993"), NOW).total, 0);
+}
+
 #[test]
 fn any_text_is_a_harmless_search() {
     let home = Home::new();

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior};
 
 use super::{Store, StoreError};
+use crate::release::spellings::spellings;
 
 /// Bits of an item id below its time: the beginning of its guid.
 pub const TIE_BITS: u32 = 30;
@@ -478,7 +479,7 @@ impl<'a> Batch<'a> {
             if doc.replaces {
                 delete.execute([id])?;
             }
-            insert.execute((id, &doc.title, &doc.series))?;
+            insert.execute((id, &doc.title, found_by(doc)))?;
         }
         Ok(())
     }
@@ -517,6 +518,18 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
+
+/// What an item is found by beside its title: series titles, and other spellings of all of them.
+fn found_by(doc: &Doc) -> Option<String> {
+    let series = doc.series.as_deref();
+    let parts = [
+        series.map(str::to_owned),
+        spellings(&doc.title),
+        series.and_then(spellings),
+    ];
+    let lines: Vec<String> = parts.into_iter().flatten().collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// The series titles of an item with one more; `None` if nothing changes.

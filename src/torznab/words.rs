@@ -2,6 +2,8 @@
 //!
 //! Pure. What becomes of the words is the catalogue's business; its index folds titles the same way.
 
+use crate::release::spellings;
+
 /// Words used of one text. A title with its episode's title has fewer; an arr that looks for a
 /// longer one gets a few results too many and sorts them out itself, where an error would make it
 /// avoid the indexer for hours.
@@ -10,7 +12,8 @@ pub const MAX_WORDS: usize = 32;
 /// The words of a text: runs of letters and digits in lower case, without accents, each once.
 ///
 /// Only accents that a decomposition knows are removed, as the index does it (SQLite's unicode61
-/// with remove_diacritics): `é` is `e`, but `ø` and `ß` are letters of their own on both sides.
+/// with remove_diacritics, and [`spellings`]): `é` is `e`, but `ø` and `ß` are letters of their own
+/// on both sides.
 /// Words after the first [`MAX_WORDS`] are not looked at.
 pub fn words(text: &str) -> Vec<String> {
     let folded: String = text
@@ -32,7 +35,8 @@ pub fn words(text: &str) -> Vec<String> {
 }
 
 /// Base letter of the accented lower-case letters of Latin-1 and Latin Extended-A that have a
-/// canonical decomposition. The index folds all others itself.
+/// canonical decomposition, and of Cyrillic and Greek ones, as titles are indexed. The index folds
+/// all others itself.
 fn without_accent(c: char) -> char {
     match c {
         'à'..='å' | 'ā' | 'ă' | 'ą' => 'a',
@@ -54,7 +58,7 @@ fn without_accent(c: char) -> char {
         'ŵ' => 'w',
         'ý' | 'ÿ' | 'ŷ' => 'y',
         'ź' | 'ż' | 'ž' => 'z',
-        _ => c,
+        _ => spellings::without_accent(c),
     }
 }
 
@@ -69,7 +73,8 @@ mod tests {
         check("the.THE_the-thE", &["the"]);
         check("Amélie AME\u{301}LIE Žižek", &["amelie", "zizek"]);
         check("Smørrebrød Straße İ", &["smørrebrød", "straße", "i"]);
-        check("千と千尋 🐦 Ёлки", &["千と千尋", "ёлки"]);
+        check("千と千尋 🐦 Ёлки", &["千と千尋", "елки"]);
+        check("Οδυσσέας ΟΔΥΣΣΕΑΣ Мой мои\u{306}", &["οδυσσεασ", "мои"]);
         check("'!?&", &[]);
     }
 
