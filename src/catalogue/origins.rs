@@ -126,7 +126,11 @@ impl Friend {
 
     /// Its handshake was fine.
     pub fn came_up(&self, handshake: &Handshake) {
-        let was = self.state().is_up.replace(true);
+        let was = {
+            let mut state = self.state();
+            state.error = None;
+            state.is_up.replace(true)
+        };
         if was != Some(true) {
             let (major, minor, patch) = handshake.version;
             log::info!(

@@ -17,6 +17,7 @@ use crate::store::releases::{OfferKey, OfferRow, Scope};
 use crate::store::shared::SharedRow;
 use crate::store::{Store, StoreError};
 use crate::torrent::stub;
+use crate::xml;
 
 /// Releases written in one transaction: some 20 ms on a small board, which is how long another
 /// writer may have to wait.
@@ -302,9 +303,14 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// False for what has no stub that an arr accepts.
+/// False for what has no stub that an arr accepts, and for what has no title once an arr has read
+/// it: arrs drop all that does not fit 16 bits (emoji), then items with a blank title, and a page
+/// that seems to have an item less than it should is the last one they ask for.
 pub fn is_offerable(release: &Release) -> bool {
-    i64::try_from(release.size).is_ok() && stub::is_offerable(release.size)
+    let is_read = |c: char| c <= '\u{ffff}' && xml::is_allowed(c) && !c.is_whitespace();
+    i64::try_from(release.size).is_ok()
+        && stub::is_offerable(release.size)
+        && release.title.chars().any(is_read)
 }
 
 fn offer_row(pending: &Pending, now: u64) -> OfferRow<'_> {

@@ -10,7 +10,7 @@ use super::testing::{Home, Random, TinyFriend, episode, movie, ordinary};
 use super::*;
 use crate::config;
 use crate::library::SourceError;
-use crate::peer::client::PeerClient;
+use crate::peer::client::{PeerClient, PeerError};
 use crate::release::{Category, Quality};
 use crate::secret::Secret;
 use crate::store::releases::Scope;
@@ -643,11 +643,15 @@ fn what_has_no_stub_is_left_out() {
         sized("c", stub::MAX_SIZE),
         sized("d", stub::MAX_SIZE + 1),
         sized("e", u64::MAX),
+        // Radarr and Sonarr see no title in these.
+        sized("\u{1f426}\u{1f600} \u{fffe}", 2),
+        sized(" \u{a0}\u{1}", 3),
+        sized("\u{1f426}\u{e9}", 4),
     ];
     tell(&catalogue, 1, &list, NOW);
     let found = page(&catalogue, &all(), NOW);
     let found: BTreeSet<_> = titles(&found).into_iter().collect();
-    assert_eq!(found, ["b", "c"].into());
+    assert_eq!(found, ["b", "c", "\u{1f426}\u{e9}"].into());
 }
 
 #[test]
@@ -1171,6 +1175,42 @@ fn by_tvdb(id: u64) -> Search {
     }
 }
 
+/// A whole season in one file has no episode number; specials are season 0.
+#[test]
+fn seasons_and_specials_are_found_by_season() {
+    let home = Home::new();
+    let catalogue = catalogue(&home);
+    let pack = Release {
+        episode: None,
+        ..episode("e:1", "Show.S01.1080p", 5, 1, 0)
+    };
+    let list = [
+        pack,
+        episode("e:2", "Show.S01E02", 5, 1, 2),
+        episode("e:3", "Show.S00E02", 5, 0, 2),
+    ];
+    tell(&catalogue, 1, &list, NOW);
+    for (season, episode, expected) in [
+        (Some(1), None, &["e:1", "e:2"][..]),
+        (Some(1), Some(2), &["e:2"]),
+        (Some(1), Some(0), &[]),
+        (Some(0), None, &["e:3"]),
+        (Some(0), Some(2), &["e:3"]),
+        (None, Some(2), &["e:2", "e:3"]),
+    ] {
+        for by_id in [true, false] {
+            let search = Search {
+                season,
+                episode: episode.map(EpisodeWish::Number),
+                ..if by_id { by_tvdb(5) } else { all() }
+            };
+            let found = page(&catalogue, &search, NOW);
+            let ids: BTreeSet<_> = found.items.iter().map(|i| i.release.id.as_str()).collect();
+            assert_eq!(ids, expected.iter().copied().collect(), "{search:?}");
+        }
+    }
+}
+
 /// A list beside a list that can be changed while the friend runs.
 fn changeable(releases: Vec<Release>) -> (Arc<Mutex<Vec<Release>>>, TinyFriend) {
     let releases = Arc::new(Mutex::new(releases));
@@ -1340,6 +1380,24 @@ fn an_unchanged_friend_costs_one_request_and_no_write() {
     );
     second.search(&by_tvdb(5)).unwrap();
     assert_eq!(home.store.origins().unwrap()[0].etag, None);
+}
+
+#[test]
+fn a_friend_that_answers_a_search_again_has_no_error_any_more() {
+    let home = Home::new();
+    let friend = TinyFriend::with(vec![episode("e:1", "Show.S01E01", 5, 1, 1)]);
+    let catalogue = open(&home, peers(&[("tiny", &friend.url)]));
+    let state = || catalogue.origin_states().unwrap().remove(0);
+    let down = PeerError::Unreachable("no route".into());
+    let friend = &catalogue.inner.origins.friends[0];
+    friend.failed(&down, at(NOW));
+    friend.state().alone_until = None;
+    assert_eq!(
+        (state().is_up, state().error.is_some()),
+        (Some(false), true)
+    );
+    assert_eq!(catalogue.search(&by_tvdb(5)).unwrap().total, 1);
+    assert_eq!((state().is_up, state().error), (Some(true), None));
 }
 
 #[test]
