@@ -42,6 +42,11 @@ pub const TV_ANIME: u32 = 5070;
 /// Documentaries: part of the standard list, though no release says that it is one.
 pub const TV_DOCUMENTARY: u32 = 5080;
 
+/// False for what Radarr and Sonarr list among languages without its being one.
+pub fn is_language(name: &str) -> bool {
+    !matches!(name, "Unknown" | "Any" | "Original")
+}
+
 /// All standard numbers of a release, ascending: its main category first.
 pub fn categories(release: &Release) -> Vec<u32> {
     let (resolution, medium) = quality(release);
@@ -119,7 +124,7 @@ fn is_foreign(languages: &[String]) -> bool {
     let mut known = languages
         .iter()
         .map(String::as_str)
-        .filter(|name| !matches!(*name, "Unknown" | "Any" | "Original"))
+        .filter(|name| is_language(name))
         .peekable();
     known.peek().is_some() && known.all(|name| !name.eq_ignore_ascii_case("English"))
 }

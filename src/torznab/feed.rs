@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::catalogue::{Item, Page};
 use crate::http::percent;
+use crate::release::categories::is_language;
 use crate::release::hints::hints;
 use crate::release::{Category, Release, imdb_number};
 use crate::torrent::stub::{self, Infohash};
@@ -238,7 +239,7 @@ fn details(release: &Release) -> Vec<(&'static str, String)> {
         // The arrs let these replace what they read in the title, so a non-answer must not count.
         add(
             "language",
-            Some(language.clone()).filter(|name| name != "Unknown"),
+            Some(language.clone()).filter(|name| is_language(name)),
         );
     }
     add("subs", media.subtitles.map(|list| list.replace('/', ", ")));
@@ -325,7 +326,7 @@ mod tests {
         episode.release.tvdb_id = Some(71256);
         episode.release.season = Some(22);
         episode.release.episode = Some(42);
-        episode.release.languages = vec!["Unknown".into()];
+        episode.release.languages = vec!["Unknown".into(), "Original".into()];
 
         Page {
             items: vec![
