@@ -26,7 +26,7 @@ const DAILY: &str = "Tonight.2024.05.17.Guest";
 /// A friend with two films and a friend with a film and three episodes; what both have is one item.
 struct World {
     jackdaw: Jackdaw,
-    _friends: [FakePeer; 2],
+    friends: Vec<FakePeer>,
     _home: Home,
 }
 
@@ -56,7 +56,7 @@ impl World {
             extra: ",\"airDate\":\"2024-05-17\"".into(),
             ..episode(DAILY, 300, (9, 99))
         };
-        let friends = [
+        let friends = vec![
             FakePeer::start(vec![
                 movie(MATRIX, 603, "tt0133093", 5000),
                 movie(WOLF, 9, "tt0000042", 4000),
@@ -76,7 +76,7 @@ impl World {
         );
         let world = World {
             jackdaw,
-            _friends: friends,
+            friends,
             _home: home,
         };
         eventually("both lists in the index", SOON, || {
@@ -93,6 +93,16 @@ impl World {
     /// `parameters` of a request to the indexer of all friends, with the key.
     fn api(&self, parameters: &str) -> Answer {
         self.ask(&format!("/torznab/api?{parameters}&apikey={KEY}"))
+    }
+
+    /// Path and query of the stub of the one release that a word finds.
+    fn stub(&self, word: &str) -> String {
+        let text = self.api(&format!("t=search&q={word}")).text();
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let mut nodes = document.descendants();
+        let enclosure = nodes.find(|node| node.has_tag_name("enclosure")).unwrap();
+        let url = enclosure.attribute("url").unwrap();
+        url[url.find("/torznab/").unwrap()..].to_owned()
     }
 }
 
@@ -363,14 +373,7 @@ fn every_friend_is_an_indexer_of_its_own() {
 #[test]
 fn head_is_get_without_a_body_and_nothing_is_written_through_the_indexer() {
     let world = World::start("torznab-methods");
-    let stub = {
-        let text = world.api("t=search&q=matrix").text();
-        let document = roxmltree::Document::parse(&text).unwrap();
-        let mut nodes = document.descendants();
-        let enclosure = nodes.find(|node| node.has_tag_name("enclosure")).unwrap();
-        let url = enclosure.attribute("url").unwrap();
-        url[url.find("/torznab/").unwrap()..].to_owned()
-    };
+    let stub = world.stub("matrix");
     for target in [
         format!("/torznab/api?t=search&apikey={KEY}"),
         format!("/torznab/api?t=caps&apikey={KEY}"),
@@ -391,6 +394,47 @@ fn head_is_get_without_a_body_and_nothing_is_written_through_the_indexer() {
             assert_eq!(answer.status, 405, "{method} {target}");
             assert_eq!(answer.header("Allow"), Some("GET, HEAD"));
         }
+    }
+}
+
+/// 404 makes an arr take the next release and blame nobody; anything else of 400 and more would be
+/// held against the indexer.
+#[test]
+fn a_stub_is_there_until_all_friends_say_that_the_release_is_gone() {
+    let mut world = World::start("torznab-stubs");
+    let (matrix, wolf) = (world.stub("matrix"), world.stub("wolf"));
+    let status = |world: &World, target: &str| {
+        let answer = world.ask(target);
+        (answer.status, answer.header("Location").is_some())
+    };
+    assert_eq!(status(&world, &matrix), (200, false));
+    world.friends[0]
+        .set()
+        .offers
+        .retain(|offer| offer.title != MATRIX);
+    assert_eq!(status(&world, &matrix), (200, false));
+    world.friends[1]
+        .set()
+        .offers
+        .retain(|offer| offer.title != MATRIX);
+    assert_eq!(status(&world, &matrix), (404, false));
+    assert_eq!(feed(&world.api("t=search&q=matrix")).1, 0);
+    // Who is away has not said so.
+    drop(world.friends.remove(0));
+    assert_eq!(status(&world, &wolf), (200, false));
+    for (target, expected) in [
+        (wolf.replace(".torrent", ""), 404),
+        (wolf.replace(".torrent", ".torrent/"), 404),
+        (wolf.replace(KEY, "wrong"), 401),
+        (wolf.replace(KEY, "%ff"), 401),
+        (wolf.replace("apikey", "APIKEY") + "&x=%ff", 200),
+        (
+            format!("/torznab/download/{}.torrent?apikey={KEY}", "0".repeat(40)),
+            404,
+        ),
+        (format!("/torznab/download/x.torrent?apikey={KEY}"), 404),
+    ] {
+        assert_eq!(status(&world, &target), (expected, false), "{target}");
     }
 }
 
