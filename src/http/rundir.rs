@@ -52,8 +52,11 @@ impl RunDir {
         let created = RunDir { path };
         // Some file systems (FAT, some network mounts) hold directories but no sockets.
         let trial = created.socket(u64::MAX);
-        std::os::unix::net::UnixListener::bind(&trial)?;
+        // Held until its file is gone: a socket that nobody listens on any more looks like one of a
+        // killed process to another jackdaw that starts at this moment.
+        let listener = std::os::unix::net::UnixListener::bind(&trial)?;
         fs::remove_file(&trial)?;
+        drop(listener);
         Ok(created)
     }
 
