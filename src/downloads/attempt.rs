@@ -120,13 +120,20 @@ impl Job<'_> {
 
     fn fetch(&mut self, peer: &PeerClient) -> Result<(), Failure> {
         let mut offset = self.part.length();
+        // Whether an answer did not say of which version it is, and whether samples were equal.
+        let (mut is_doubted, mut is_compared) = (false, false);
         loop {
             let mut validator = self.engine.store.grab_validator(self.grab.id)?;
-            if offset > 0 && validator.is_none() {
+            if offset > 0 && !is_compared && (validator.is_none() || is_doubted) {
                 // No header would tell if the file had been replaced by one of the same size.
                 match self.compare(peer, &self.grab.item_id)? {
-                    Comparison::Same(named) => validator = named,
-                    Comparison::Different => {
+                    Comparison::Same(named)
+                        if validator.is_none() || named.is_none() || named == validator =>
+                    {
+                        is_compared = true;
+                        validator = validator.or(named);
+                    }
+                    Comparison::Same(_) | Comparison::Different => {
                         log::info!(
                             "\"{}\": the file of {} differs from what has come so far, or comes \
                              only as a whole: starting over",
@@ -150,12 +157,21 @@ impl Job<'_> {
                 size: self.grab.size,
                 validator: validator.as_deref(),
             };
-            match expect::judge(&asked, &head(&answer)) {
-                Verdict::Append => {}
-                Verdict::Fresh => self.begin(&answer)?,
+            let end = match expect::judge(&asked, &head(&answer)) {
+                Verdict::Append(end) => end,
+                Verdict::Unnamed(end) if is_compared => end,
+                Verdict::Unnamed(_) => {
+                    is_doubted = true;
+                    continue;
+                }
+                Verdict::Fresh => {
+                    self.begin(&answer)?;
+                    self.grab.size
+                }
                 Verdict::OtherSize(size) => {
                     self.agree_on_size(peer, size)?;
                     self.begin(&answer)?;
+                    self.grab.size
                 }
                 Verdict::Restart(why) => {
                     log::info!(
@@ -170,8 +186,8 @@ impl Job<'_> {
                 Verdict::Refuse(why) => {
                     return Err(Failure::new(Class::Later, format!("{} {why}", peer.name())));
                 }
-            }
-            return self.receive(peer, answer);
+            };
+            return self.receive(peer, answer, end);
         }
     }
 
@@ -188,7 +204,13 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn receive(&mut self, peer: &PeerClient, mut answer: FileAnswer) -> Result<(), Failure> {
+    /// Takes the body, which ends before the byte `end` of the file.
+    fn receive(
+        &mut self,
+        peer: &PeerClient,
+        mut answer: FileAnswer,
+        end: u64,
+    ) -> Result<(), Failure> {
         let size = self.grab.size;
         let is_framed = answer.content_length.is_some();
         let result = loop {
@@ -199,7 +221,9 @@ impl Job<'_> {
                 received: &self.engine.received,
             };
             let (body, crawl) = (&mut answer.body, &mut self.crawl);
-            match transfer::pump(body, &mut self.part, size, is_framed, &meters, crawl) {
+            match transfer::pump(body, &mut self.part, end, is_framed, &meters, crawl) {
+                // A part that was less than the rest.
+                Ok(()) if end < size => break Err(Stop::Incomplete),
                 Err(Stop::Slow(rate)) => {
                     // If nobody is better, this answer goes on where it was.
                     if self.switch_to_faster(peer, rate)? {
@@ -317,5 +341,6 @@ pub fn head(answer: &FileAnswer) -> Head<'_> {
         content_type: answer.content_type.as_deref(),
         etag: answer.etag.as_deref(),
         last_modified: answer.last_modified.as_deref(),
+        date: answer.date.as_deref(),
     }
 }

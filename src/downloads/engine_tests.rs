@@ -42,6 +42,26 @@ fn a_broken_connection_is_resumed_where_it_broke() {
     assert_eq!(asked[1].if_range.as_deref(), Some("\"v1\""));
 }
 
+/// What is missing after a cut at 250,000 bytes.
+const REST: usize = SIZE - 250_000;
+
+/// As many other bytes as are missing, under an answer that is right but for this header.
+fn coded(header: &str) -> Reply {
+    let head = format!(
+        "206 Partial Content\r\n{header}\r\nETag: \"v1\"\r\nContent-Range: bytes 250000-{}/{SIZE}",
+        SIZE - 1
+    );
+    reply(&head, &vec![0x1f; REST])
+}
+
+/// In the chunked coding, as one chunk.
+fn chunk(body: &[u8]) -> Vec<u8> {
+    let mut wire = format!("{:x}\r\n", body.len()).into_bytes();
+    wire.extend_from_slice(body);
+    wire.extend_from_slice(b"\r\n0\r\n\r\n");
+    wire
+}
+
 /// The first answer is cut at 250,000 bytes; each fault is what the friend says to the resume.
 /// After it, the friend is honest.
 #[test]
@@ -104,6 +124,43 @@ fn faults_on_resume_end_in_the_right_file() {
             reply("200 OK\r\nContent-Length: 600000", b"")
         }),
         ("no HTTP", |_| reply("\r\n\r\nspam", b"")),
+        ("several ranges", |_| {
+            let body = vec![b'-'; REST];
+            let head = format!(
+                "206 Partial Content\r\nContent-Type: multipart/byteranges; boundary=x\r\n\
+                 Content-Length: {REST}\r\nContent-Range: bytes 250000-{}/{SIZE}",
+                SIZE - 1
+            );
+            reply(&head, &body)
+        }),
+        ("compressed", |_| coded("Content-Encoding: gzip")),
+        ("compressed, said second", |_| {
+            coded("Content-Encoding: identity\r\nContent-Encoding: br")
+        }),
+        ("compressed on the way", |_| {
+            coded("Transfer-Encoding: gzip")
+        }),
+        ("compressed on the way, in chunks", |_| {
+            let mut reply = coded("Transfer-Encoding: gzip, chunked");
+            reply.body = chunk(&reply.body);
+            reply
+        }),
+        ("more than the part it announces", |_| {
+            let mut body = data()[250_000..300_000].to_vec();
+            body.resize(REST, 0);
+            let head = format!(
+                "206 Partial Content\r\nTransfer-Encoding: chunked\r\nETag: \"v1\"\r\n\
+                 Content-Range: bytes 250000-299999/{SIZE}"
+            );
+            reply(&head, &chunk(&body))
+        }),
+        ("less than the rest, and then honest", |_| {
+            let head = format!(
+                "206 Partial Content\r\nContent-Length: 50000\r\nETag: \"v1\"\r\n\
+                 Content-Range: bytes 250000-299999/{SIZE}"
+            );
+            reply(&head, &data()[250_000..300_000])
+        }),
     ];
     for (name, fault) in faults {
         let fault = *fault;
@@ -168,6 +225,81 @@ fn a_file_without_a_version_is_resumed_all_the_same() {
     assert_eq!(grab.received, SIZE as u64, "nothing came twice");
     let asked = alice.asked();
     assert_eq!(asked.last().unwrap().range, Some((500_000, None)));
+}
+
+/// As a server answers that knows neither `If-Range` nor versions once a part is asked for.
+fn forgetful(ask: &Ask, data: &[u8], etag: &str) -> Reply {
+    let mut ask = ask.clone();
+    ask.if_range = None;
+    let mut reply = honest(&ask, data, etag);
+    if ask.range.is_some() {
+        reply.head = reply.head.replace(&format!("\r\nETag: {etag}"), "");
+    }
+    reply
+}
+
+#[test]
+fn a_changed_file_is_never_spliced_if_parts_do_not_name_their_version() {
+    let alice = Friend::new("alice", |ask| match ask.n {
+        0 => {
+            let mut reply = forgetful(ask, &data(), "\"v1\"");
+            reply.body.truncate(500_000);
+            reply
+        }
+        _ => forgetful(ask, &content(2), "\"v2\""),
+    });
+    let consumer = Consumer::new(&[&alice]);
+    let hash = consumer.grab();
+    consumer.completed(&hash, &content(2));
+}
+
+#[test]
+fn parts_that_do_not_name_their_version_are_compared_and_then_taken() {
+    let alice = Friend::new("alice", |ask| {
+        let mut reply = forgetful(ask, &data(), "\"v1\"");
+        if ask.n == 0 {
+            reply.body.truncate(500_000);
+        }
+        reply
+    });
+    let consumer = Consumer::new(&[&alice]);
+    let hash = consumer.grab();
+    let grab = consumer.completed(&hash, &data());
+    assert_eq!(grab.received, SIZE as u64, "nothing came twice");
+    let asked = alice.asked();
+    let whole = asked.iter().filter(|ask| ask.range.is_none()).count();
+    assert_eq!(whole, 1, "{asked:?}");
+    assert_eq!(asked.last().unwrap().range, Some((500_000, None)));
+}
+
+/// The file is replaced within the second that its date stands for.
+#[test]
+fn a_date_that_is_too_young_does_not_join_two_versions() {
+    fn dated(ask: &Ask, data: &[u8]) -> Reply {
+        let mut reply = nameless(
+            &Ask {
+                if_range: None,
+                ..ask.clone()
+            },
+            data,
+        );
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        reply
+            .head
+            .push_str(&format!("\r\nDate: {date}\r\nLast-Modified: {date}"));
+        reply
+    }
+    let alice = Friend::new("alice", |ask| match ask.n {
+        0 => {
+            let mut reply = dated(ask, &data());
+            reply.body.truncate(500_000);
+            reply
+        }
+        _ => dated(ask, &content(2)),
+    });
+    let consumer = Consumer::new(&[&alice]);
+    let hash = consumer.grab();
+    consumer.completed(&hash, &content(2));
 }
 
 #[test]

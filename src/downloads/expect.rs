@@ -2,9 +2,17 @@
 //!
 //! Pure. In: what was asked ([`Asked`]) and how it was answered ([`Head`]); out: a [`Verdict`]. The
 //! rule is that bytes of two versions of a file never meet: a 206 counts only if it begins where we
-//! stopped, belongs to a file of the size we know, and does not name another version; whenever there is
-//! a doubt, the file is fetched from its beginning. Pages of proxies are never a file. Follows RFC 9110 sections 8.8,
-//! 13.1.5 and 14, and what jack does, made stricter.
+//! stopped, belongs to a file of the size we know, and names the version that we have; one that names
+//! none counts after samples were compared, and whenever there is a doubt, the file is fetched from
+//! its beginning. Pages of proxies are never a file. Follows RFC 9110 sections 8.8, 13.1.5 and 14, and
+//! what jack does, made stricter.
+
+use std::time::Duration;
+
+/// How much older than its answer a `Last-Modified` must be to name a version: a file may have
+/// changed twice in the second that it stands for, and the clocks of server and disk may differ
+/// (RFC 9110 section 8.8.2.2; a minute is what its predecessor RFC 7232 names).
+const STRONG_DATE_AGE: Duration = Duration::from_secs(60);
 
 /// Longest validator that is kept: ETags of real servers have some 40 bytes.
 const MAX_VALIDATOR: usize = 256;
@@ -35,13 +43,18 @@ pub struct Head<'a> {
     pub etag: Option<&'a str>,
     /// `Last-Modified`.
     pub last_modified: Option<&'a str>,
+    /// `Date`.
+    pub date: Option<&'a str>,
 }
 
 /// What to do with the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on where the part file ends.
-    Append,
+    /// It goes on where the part file ends, up to the byte before this one.
+    Append(u64),
+    /// The same, but nothing says of which version of the file it is, although one was named
+    /// before: samples have to be compared first.
+    Unnamed(u64),
     /// It is the whole file from its beginning.
     Fresh,
     /// It cannot be used: ask for the whole file. The text says why.
@@ -69,10 +82,7 @@ pub fn judge(asked: &Asked<'_>, head: &Head<'_>) -> Verdict {
         206 if asked.offset == 0 => {
             Verdict::Refuse("sent a part although the whole file was asked for".into())
         }
-        206 => match problem_of_part(asked, head) {
-            Some(problem) => Verdict::Restart(problem),
-            None => Verdict::Append,
-        },
+        206 => judge_part(asked, head).unwrap_or_else(Verdict::Restart),
         416 if asked.offset > 0 => {
             Verdict::Restart(format!("has nothing from byte {} on", asked.offset))
         }
@@ -80,18 +90,19 @@ pub fn judge(asked: &Asked<'_>, head: &Head<'_>) -> Verdict {
     }
 }
 
-fn problem_of_part(asked: &Asked<'_>, head: &Head<'_>) -> Option<String> {
+/// Whether a part goes on with ours; the error says why it does not.
+fn judge_part(asked: &Asked<'_>, head: &Head<'_>) -> Result<Verdict, String> {
     let Some(range) = head.content_range.and_then(ContentRange::parse) else {
-        return Some("sent a part without saying which".into());
+        return Err("sent a part without saying which".into());
     };
     if range.first != asked.offset {
-        return Some(format!(
+        return Err(format!(
             "sent the part from byte {} on instead of {}",
             range.first, asked.offset
         ));
     }
     if range.total != Some(asked.size) {
-        return Some(match range.total {
+        return Err(match range.total {
             Some(total) => format!(
                 "sent a part of a file of {total} bytes instead of {}",
                 asked.size
@@ -103,28 +114,36 @@ fn problem_of_part(asked: &Asked<'_>, head: &Head<'_>) -> Option<String> {
         .content_length
         .is_some_and(|length| length != range.last - range.first + 1)
     {
-        return Some("sent a part whose length and range disagree".into());
+        return Err("sent a part whose length and range disagree".into());
     }
-    // Only like is compared with like: a server may leave a header out of a 206.
-    let named = match asked.validator {
-        Some(known) if is_etag(known) => head.etag.filter(|etag| is_etag(etag)),
-        Some(_) => head.last_modified,
-        None => None,
+    let end = range.last + 1;
+    let Some(known) = asked.validator else {
+        // Whoever asks without a validator has compared samples.
+        return Ok(Verdict::Append(end));
     };
-    if named.is_some() && named != asked.validator {
-        return Some("has another version of the file now".into());
+    // Only like is compared with like.
+    let named = match is_etag(known) {
+        true => head.etag.filter(|etag| is_etag(etag)),
+        false => head.last_modified,
+    };
+    match named {
+        Some(named) if named == known => Ok(Verdict::Append(end)),
+        Some(_) => Err("has another version of the file now".into()),
+        // A server that obeys If-Range repeats the ETag (RFC 9110 section 15.3.7). One that leaves
+        // it out may know neither.
+        None => Ok(Verdict::Unnamed(end)),
     }
-    None
 }
 
-/// What names the version of the file in this answer: a strong ETag, else `Last-Modified`. Told
-/// apart by the quote that an ETag begins with. It is sent back as `If-Range`.
+/// What names the version of the file in this answer: a strong ETag, else a `Last-Modified` that is
+/// old enough to be one. Told apart by the quote that an ETag begins with. It is sent back as
+/// `If-Range`.
 pub fn validator<'a>(head: &Head<'a>) -> Option<&'a str> {
     head.etag
         .filter(|etag| is_etag(etag))
         .or_else(|| {
             head.last_modified
-                .filter(|date| httpdate::parse_http_date(date).is_ok())
+                .filter(|modified| is_strong_date(modified, head.date))
         })
         .filter(|text| text.len() <= MAX_VALIDATOR)
 }
@@ -136,6 +155,17 @@ fn is_etag(text: &str) -> bool {
         && text.ends_with('"')
         && !text[1..text.len() - 1].contains('"')
         && text.bytes().all(|byte| (0x21..0x7f).contains(&byte))
+}
+
+/// True for a `Last-Modified` that was well in the past when the answer was given.
+fn is_strong_date(modified: &str, date: Option<&str>) -> bool {
+    let read = |text| httpdate::parse_http_date(text).ok();
+    match (read(modified), date.and_then(read)) {
+        (Some(modified), Some(date)) => date
+            .duration_since(modified)
+            .is_ok_and(|age| age >= STRONG_DATE_AGE),
+        _ => false,
+    }
 }
 
 /// The media type of a page, if this `Content-Type` is one that a media file never has.
@@ -210,6 +240,8 @@ mod tests {
 
     const ETAG: &str = "\"v1\"";
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    /// A minute later.
+    const LATER: &str = "Sun, 06 Nov 1994 08:50:37 GMT";
 
     fn ok(length: Option<u64>) -> Head<'static> {
         Head {
@@ -230,6 +262,7 @@ mod tests {
     #[derive(Debug, PartialEq)]
     enum Short {
         Append,
+        Unnamed,
         Fresh,
         Restart,
         OtherSize(u64),
@@ -243,7 +276,8 @@ mod tests {
             validator,
         };
         let short = match judge(&asked, head) {
-            Verdict::Append => Short::Append,
+            Verdict::Append(_) => Short::Append,
+            Verdict::Unnamed(_) => Short::Unnamed,
             Verdict::Fresh => Short::Fresh,
             Verdict::Restart(_) => Short::Restart,
             Verdict::OtherSize(size) => Short::OtherSize(size),
@@ -303,14 +337,27 @@ mod tests {
         let etag = Some(ETAG);
         check(400, etag, &with(Some(ETAG), None), Short::Append);
         check(400, etag, &with(Some("\"v2\""), None), Short::Restart);
-        check(400, etag, &with(None, None), Short::Append);
-        check(400, etag, &with(None, Some(DATE)), Short::Append);
-        check(400, etag, &with(Some("W/\"v2\""), None), Short::Append);
+        check(400, etag, &with(None, None), Short::Unnamed);
+        check(400, etag, &with(None, Some(DATE)), Short::Unnamed);
+        check(400, etag, &with(Some("W/\"v2\""), None), Short::Unnamed);
         check(400, None, &with(Some("\"v2\""), None), Short::Append);
         let date = Some(DATE);
         check(400, date, &with(Some("\"v2\""), date), Short::Append);
         let other = Some("Sun, 06 Nov 1994 08:49:38 GMT");
         check(400, date, &with(None, other), Short::Restart);
+        check(400, date, &with(Some(ETAG), None), Short::Unnamed);
+    }
+
+    #[test]
+    fn a_part_counts_up_to_the_end_it_announces() {
+        let asked = |validator| Asked {
+            offset: 400,
+            size: 1000,
+            validator,
+        };
+        let head = part("bytes 400-499/1000");
+        assert_eq!(judge(&asked(None), &head), Verdict::Append(500));
+        assert_eq!(judge(&asked(Some(ETAG)), &head), Verdict::Unnamed(500));
     }
 
     #[test]
@@ -365,6 +412,7 @@ mod tests {
             let head = Head {
                 etag,
                 last_modified,
+                date: Some(LATER),
                 ..Head::default()
             };
             assert_eq!(validator(&head), expected, "{head:?}");
@@ -381,6 +429,26 @@ mod tests {
         check(Some(&fits), None, Some(&fits));
         let long = format!("\"{}\"", "x".repeat(MAX_VALIDATOR - 1));
         check(Some(&long), None, None);
+    }
+
+    #[test]
+    fn a_date_names_a_version_only_when_it_is_old() {
+        for (date, is_named) in [
+            (Some(LATER), true),
+            (Some("Mon, 06 Nov 1995 08:49:37 GMT"), true),
+            (Some("Sun, 06 Nov 1994 08:50:36 GMT"), false),
+            (Some(DATE), false),
+            (Some("Sun, 06 Nov 1994 08:49:36 GMT"), false),
+            (Some("now"), false),
+            (None, false),
+        ] {
+            let head = Head {
+                last_modified: Some(DATE),
+                date,
+                ..Head::default()
+            };
+            assert_eq!(validator(&head), is_named.then_some(DATE), "{date:?}");
+        }
     }
 
     #[test]
@@ -434,6 +502,8 @@ mod tests {
             }
             let head = Head {
                 etag: Some(&text),
+                last_modified: Some(&text),
+                date: Some(&text),
                 content_type: Some(&text),
                 ..part(&text)
             };

@@ -191,19 +191,19 @@ pub struct Meters<'a> {
     pub received: &'a AtomicU64,
 }
 
-/// Moves bytes until the part file has `size`. `is_framed` says that the body cannot be longer
+/// Moves bytes until the part file has `end`. `is_framed` says that the body cannot be longer
 /// than that, because its length was announced. `crawl` notices a slow friend.
 pub fn pump(
     body: &mut dyn Read,
     part: &mut Part,
-    size: u64,
+    end: u64,
     is_framed: bool,
     meters: &Meters<'_>,
     crawl: &mut Crawl,
 ) -> Result<(), Stop> {
     let mut buffer = vec![0u8; BUFFER];
-    while part.length() < size {
-        let wanted = (size - part.length()).min(BUFFER as u64);
+    while part.length() < end {
+        let wanted = (end - part.length()).min(BUFFER as u64);
         let granted = admit(wanted, meters)?;
         // At most BUFFER, which is a usize.
         let piece = &mut buffer[..granted as usize];
@@ -226,7 +226,7 @@ pub fn pump(
             return Err(Stop::Cancelled);
         }
         if let Some(rate) = crawl.came(count as u64, came.saturating_duration_since(asked), came)
-            && part.length() < size
+            && part.length() < end
         {
             return Err(Stop::Slow(rate));
         }
@@ -359,6 +359,21 @@ mod tests {
         let (_, result) = bench.pump(&mut Cursor::new(&data[400..]), 1000, true);
         assert!(result.is_ok());
         assert!(std::fs::read(&bench.path).unwrap() == data);
+    }
+
+    #[test]
+    fn an_end_around_a_sync_mark_is_like_any_other() {
+        let data = content(SYNC_EVERY as usize + 10);
+        for cut in [SYNC_EVERY - 1, SYNC_EVERY, SYNC_EVERY + 1] {
+            let bench = Bench::new();
+            let (head, rest) = data.split_at(cut as usize);
+            let (length, result) = bench.pump(&mut Cursor::new(head), data.len() as u64, true);
+            assert!(matches!(result, Err(Stop::Incomplete)), "{result:?}");
+            assert_eq!(length, cut);
+            let (_, result) = bench.pump(&mut Cursor::new(rest), data.len() as u64, true);
+            assert!(result.is_ok(), "{cut}: {result:?}");
+            assert!(std::fs::read(&bench.path).unwrap() == data, "{cut}");
+        }
     }
 
     #[test]

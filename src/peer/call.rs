@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use ureq::Body;
-use ureq::http::{HeaderMap, Response, header};
+use ureq::http::{HeaderMap, Response, Version, header};
 
 use super::client::PeerError;
 use super::transport::{self, Load, Watch};
@@ -77,9 +77,7 @@ impl Call {
             }
             _ => return Err(self.refusal(answer)),
         }
-        if let Some(coding) = text_header(answer.headers(), header::CONTENT_ENCODING)
-            && !coding.trim().eq_ignore_ascii_case("identity")
-        {
+        if let Some(coding) = strange_coding(&answer) {
             return Err(self.protocol(&format!(
                 "answers in the encoding \"{}\", which was not asked for",
                 quote(&coding)
@@ -201,6 +199,29 @@ impl Read for FileReader {
             io::Error::new(kind, self.call.io_error(error).to_string())
         })
     }
+}
+
+/// A coding of the body that was not asked for and would be taken for the file itself: any content
+/// coding, and any transfer coding but `chunked` alone, for of a list ureq undoes only that one. In
+/// HTTP/1.0 it undoes none.
+fn strange_coding<T>(answer: &Response<T>) -> Option<String> {
+    let headers = answer.headers();
+    let listed = |name: header::HeaderName| {
+        let values = headers.get_all(name).into_iter();
+        let texts = values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        texts.collect::<Vec<_>>().join(", ")
+    };
+    let content = listed(header::CONTENT_ENCODING);
+    let is_plain = |coding: &str| matches!(coding.trim(), "" | "identity");
+    if !content.to_ascii_lowercase().split(',').all(is_plain) {
+        return Some(content);
+    }
+    if !headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
+    let transfer = listed(header::TRANSFER_ENCODING);
+    let is_chunked = transfer.trim().eq_ignore_ascii_case("chunked");
+    (!is_chunked || answer.version() != Version::HTTP_11).then_some(transfer)
 }
 
 pub(super) fn text_header(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {

@@ -127,6 +127,8 @@ pub struct FileAnswer {
     pub etag: Option<String>,
     /// `Last-Modified`, raw.
     pub last_modified: Option<String>,
+    /// `Date`, raw.
+    pub date: Option<String>,
     /// The bytes. Each read waits at most the idle timeout (`ErrorKind::TimedOut`), and ends
     /// within a second of cancelling (`ErrorKind::Interrupted` is never used for that: `Other`).
     pub body: Box<dyn Read + Send>,
@@ -356,6 +358,7 @@ impl PeerClient {
             content_type: text_header(headers, header::CONTENT_TYPE),
             etag: text_header(headers, header::ETAG),
             last_modified: text_header(headers, header::LAST_MODIFIED),
+            date: text_header(headers, header::DATE),
             body: Box::new(FileReader {
                 body: answer.into_body().into_reader(),
                 watch: Watch::new(cancel, request.idle_timeout),

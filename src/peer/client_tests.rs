@@ -240,6 +240,22 @@ fn wrong_answers_are_named() {
             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx".into(),
             "alice: /peer/search: answers in the encoding \"gzip\", which was not asked for",
         ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Encoding: x-gzip\r\n\r\nx"
+                .into(),
+            "alice: /peer/search: answers in the encoding \"identity, x-gzip\", which was not \
+             asked for",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".into(),
+            "alice: /peer/search: answers in the encoding \"gzip, chunked\", which was not asked \
+             for",
+        ),
+        (
+            // HTTP/1.0 knows no chunks: they would end up in the file.
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(),
+            "alice: /peer/search: answers in the encoding \"chunked\", which was not asked for",
+        ),
     ] {
         let (outcome, _, _) = search(answer, PeerQuery::Everything, None);
         assert_eq!(outcome.unwrap_err().to_string(), expected);
