@@ -465,6 +465,39 @@ fn what_a_crash_leaves_is_put_in_order() {
     consumer.completed(&hash, &data());
 }
 
+/// A disk that is not mounted leaves its empty mount point, or nothing where it is mounted further
+/// up.
+#[test]
+fn a_start_without_the_disk_does_not_begin_anew_on_the_one_below() {
+    let alice = Friend::new("alice", |ask| honest(ask, &data(), "\"v1\""));
+    let mut consumer = Consumer::new(&[&alice]);
+    consumer.stop();
+    let done = consumer.home.done();
+    let disk = done.with_file_name("disk");
+    fs::rename(&done, &disk).unwrap();
+    for is_mount_point in [false, true] {
+        if is_mount_point {
+            fs::create_dir(&done).unwrap();
+        }
+        let error = consumer.try_start().err().unwrap();
+        assert!(error.contains("is its disk mounted?"), "{error}");
+        assert_eq!(done.exists(), is_mount_point);
+    }
+    assert_eq!(fs::read_dir(&done).unwrap().count(), 0);
+    // What the message says to do if it is meant.
+    fs::create_dir(done.join(".partial")).unwrap();
+    drop(consumer.try_start().unwrap());
+    // Another folder may be empty.
+    consumer.settings.completed_path = done.with_file_name("new");
+    drop(consumer.try_start().unwrap());
+    fs::remove_dir_all(&done).unwrap();
+    fs::rename(&disk, &done).unwrap();
+    consumer.settings.completed_path = done;
+    consumer.start();
+    let hash = consumer.grab();
+    consumer.completed(&hash, &data());
+}
+
 #[test]
 fn after_a_power_cut_only_synced_bytes_count() {
     let alice = Friend::new("alice", |ask| honest(ask, &data(), "\"v1\""));

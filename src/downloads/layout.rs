@@ -5,9 +5,8 @@
 //! anything that a friend says, and has no extension that an arr would scan. Only names of exactly
 //! this form are ever removed as orphans. `completed_path` itself is made if its parent exists, but
 //! never later on: a disk that was unplugged must not become a folder on the one below it
-//! ([`Layout::check`]). A lock
-//! file keeps a second jackdaw away from the same folder. Files get 0666 and folders 0777, less the
-//! umask of the process.
+//! ([`Layout::check`], and [`is_deserted`] at a start). A lock file keeps a second jackdaw away from
+//! the same folder. Files get 0666 and folders 0777, less the umask of the process.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -67,9 +66,18 @@ impl Layout {
                 log::debug!("no lock on {}: {error}", path.display());
             }
         }
-        let device = fs::metadata(completed)
-            .map_err(|error| refused("read", completed, &error))?
-            .dev();
+        let device_of = |path: &Path| {
+            let found = fs::metadata(path).map_err(|error| refused("read", path, &error))?;
+            Ok::<u64, String>(found.dev())
+        };
+        let device = device_of(completed)?;
+        if device_of(&partial)? != device {
+            return Err(format!(
+                "the download folder {}: its {PARTIAL} lies on another disk: finished files could \
+                 not be moved out of it; make it a plain folder, or move completed_path",
+                completed.display()
+            ));
+        }
         Ok(Layout {
             completed: completed.to_owned(),
             partial,
@@ -199,6 +207,16 @@ impl Layout {
     }
 }
 
+/// True when nothing at all lies at `completed`, as on a mount point whose disk is not there (or
+/// below one: then `completed` itself is missing). Where downloads were kept before, there is at
+/// least the folder of part files.
+pub fn is_deserted(completed: &Path) -> bool {
+    match fs::read_dir(completed) {
+        Ok(mut inside) => inside.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
 /// Makes one folder level if it is missing; a link to a folder counts as one.
 fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
@@ -317,6 +335,23 @@ mod tests {
         fs::write(below.join(PARTIAL).join(LOCK), b"").unwrap();
         mount(&below);
         layout.make_partial().unwrap();
+        fs::remove_dir_all(dir).unwrap();
+        fs::remove_dir_all(other).unwrap();
+    }
+
+    #[test]
+    fn part_files_on_another_disk_are_refused() {
+        let dir = scratch();
+        let other = Path::new("/dev/shm").join(dir.file_name().unwrap());
+        if fs::create_dir(&other).is_err()
+            || fs::metadata(&other).unwrap().dev() == fs::metadata(&dir).unwrap().dev()
+        {
+            println!("skipped: there is no second file system");
+            return;
+        }
+        std::os::unix::fs::symlink(&other, dir.join(PARTIAL)).unwrap();
+        let error = Layout::open(&dir).err().unwrap();
+        assert!(error.contains("another disk"), "{error}");
         fs::remove_dir_all(dir).unwrap();
         fs::remove_dir_all(other).unwrap();
     }

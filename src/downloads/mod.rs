@@ -56,6 +56,9 @@ use pace::Pace;
 use slow::Patience;
 use states::Event;
 
+/// Setting that holds the `completed_path` of the last run.
+const FOLDER_SETTING: &str = "downloads_folder";
+
 /// Folder names tried before an add is refused.
 const MAX_FOLDER_NAMES: u32 = 1000;
 
@@ -87,7 +90,7 @@ impl Downloads {
         origins: Origins,
         patience: Patience,
     ) -> Result<Arc<Downloads>, String> {
-        let layout = Layout::open(&settings.completed_path)?;
+        let layout = open_folder(&settings.completed_path, &store)?;
         let pace = Pace::new(settings.rate.clone(), Zone::local());
         let engine = Arc::new(Engine {
             settings,
@@ -628,6 +631,29 @@ impl Drop for Downloads {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Opens the folder of downloads, unless it was used before and is deserted now: then its disk is
+/// most likely not mounted, and downloads would begin anew on the one below.
+fn open_folder(completed: &Path, store: &Store) -> Result<Layout, String> {
+    let path = completed.to_string_lossy();
+    let known = store
+        .setting(FOLDER_SETTING)
+        .map_err(|error| format!("cannot read which download folder was used before: {error}"))?;
+    let is_known = known.as_deref() == Some(&*path);
+    if is_known && layout::is_deserted(completed) {
+        return Err(format!(
+            "the download folder {path} is empty, although downloads were kept there before: is \
+             its disk mounted? To begin anew there, make the folder {path}/.partial"
+        ));
+    }
+    let layout = Layout::open(completed)?;
+    if !is_known {
+        store
+            .set_setting(FOLDER_SETTING, &path)
+            .map_err(|error| format!("cannot store which download folder is used: {error}"))?;
+    }
+    Ok(layout)
 }
 
 fn is_gone(file: &Path) -> bool {

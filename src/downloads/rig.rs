@@ -232,6 +232,10 @@ impl Consumer {
     }
 
     pub fn start(&mut self) {
+        self.downloads = Some(self.try_start().unwrap());
+    }
+
+    pub fn try_start(&self) -> Result<Arc<Downloads>, String> {
         let peers = Arc::new(Peers::new(self.friends.clone()));
         let origins: Vec<Origin> = self
             .friends
@@ -242,14 +246,13 @@ impl Consumer {
                 filename: NAME.into(),
             })
             .collect();
-        let downloads = Downloads::start_with(
+        Downloads::start_with(
             self.settings.clone(),
             self.home.store(),
             peers,
             Box::new(move |_| Ok(origins.clone())),
             self.patience,
-        );
-        self.downloads = Some(downloads.unwrap());
+        )
     }
 
     pub fn stop(&mut self) {

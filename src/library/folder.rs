@@ -127,7 +127,7 @@ impl FolderSource {
             Category::Tv => above
                 .iter()
                 .find(|folder| folder.has_show_nfo)
-                .and_then(|folder| read_nfo(&folder.path.join("tvshow.nfo"))),
+                .and_then(|folder| read_nfo(&folder.path.join(walk::SHOW_NFO))),
         };
         for video in &listing.videos {
             let path = folder.path.join(&video.name);

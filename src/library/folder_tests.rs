@@ -212,6 +212,26 @@ fn links_do_not_lead_out_or_in_circles() {
 }
 
 #[test]
+fn a_show_nfo_that_is_no_file_of_the_library_is_not_read() {
+    let tree = Tree::new(Category::Tv);
+    for folder in ["Pipe", "Linked", "Folder"] {
+        tree.put(&format!("{folder}/{folder}.S01E01.mkv"), "x");
+    }
+    let root = tree.base.join("root");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let fifo = rustix::fs::FileType::Fifo;
+    // Whoever opens it for reading waits for a writer.
+    rustix::fs::mknodat(rustix::fs::CWD, root.join("Pipe/tvshow.nfo"), fifo, mode, 0).unwrap();
+    let outside = tree.base.join("outside.nfo");
+    fs::write(&outside, "<tvshow><tvdbid>81189</tvdbid></tvshow>").unwrap();
+    symlink(&outside, root.join("Linked/tvshow.nfo")).unwrap();
+    fs::create_dir(root.join("Folder/tvshow.nfo")).unwrap();
+    let offers = tree.scan_at(later()).unwrap();
+    assert_eq!(offers.len(), 3);
+    assert!(offers.iter().all(|offer| offer.release.tvdb_id.is_none()));
+}
+
+#[test]
 fn a_root_that_is_a_link_is_followed() {
     let tree = Tree::new(Category::Movies);
     tree.put("a.1999.mkv", "x");

@@ -8,6 +8,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::naming::{self, Tags};
@@ -39,11 +40,14 @@ pub struct Nfo {
     pub aired: Option<String>,
 }
 
-/// Reads a file; missing is `None`.
+/// Reads a file; one that is missing, or is no plain file, is `None`.
 pub fn read(path: &Path) -> io::Result<Option<Nfo>> {
     let mut bytes = Vec::new();
-    match File::open(path) {
-        Ok(file) => file.take(MAX_BYTES).read_to_end(&mut bytes)?,
+    // Without blocking: opening a named pipe would wait for a writer, for ever.
+    let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    match File::options().read(true).custom_flags(flags).open(path) {
+        Ok(file) if file.metadata()?.is_file() => file.take(MAX_BYTES).read_to_end(&mut bytes)?,
+        Ok(_) => return Ok(None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -509,5 +513,18 @@ mod tests {
         assert_eq!(read(&path).unwrap().unwrap().year, Some(1999));
         std::fs::remove_file(&path).unwrap();
         assert_eq!(read(&path).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_not_waited_for() {
+        let name = format!("jackdaw-nfo-{}", crate::secret::random_hex::<8>());
+        let path = std::env::temp_dir().join(name);
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert_eq!(read(&path).unwrap(), None);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(read(&path).unwrap(), None);
+        std::fs::remove_dir(&path).unwrap();
     }
 }

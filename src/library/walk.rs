@@ -72,6 +72,9 @@ const EXTRA_SUFFIXES: &[&str] = &[
     "-short",
 ];
 
+/// What Kodi calls the file about a series.
+pub const SHOW_NFO: &str = "tvshow.nfo";
+
 /// A directory on the way from the root to a file: a list linked upwards.
 #[derive(Debug)]
 pub struct Folder {
@@ -81,7 +84,7 @@ pub struct Folder {
     pub parent: Option<Arc<Folder>>,
     /// Absolute path.
     pub path: PathBuf,
-    /// True if it holds a `tvshow.nfo`.
+    /// True if it holds a `tvshow.nfo` that is a plain file, and no link out of the root.
     pub has_show_nfo: bool,
 }
 
@@ -156,8 +159,13 @@ pub fn walk(
         }
         has_names |= !names.is_empty();
         let names = &names[..names.len().min(MAX_ENTRIES)];
+        let has_show_nfo = names.iter().any(|name| name == SHOW_NFO)
+            && matches!(
+                look(&folder.path.join(SHOW_NFO), SHOW_NFO, &real_root)?,
+                Found::Nfo
+            );
         let folder = Arc::new(Folder {
-            has_show_nfo: names.iter().any(|name| name == "tvshow.nfo"),
+            has_show_nfo,
             ..folder
         });
         let mut below = Vec::new();
