@@ -1409,7 +1409,7 @@ impl Pace for Counting {
         wanted.min(50_000)
     }
 
-    fn sent(&self, sent: u64) {
+    fn sent(&self, sent: u64, _permitted: u64) {
         self.sent.fetch_add(sent, Ordering::SeqCst);
     }
 }

@@ -78,8 +78,8 @@ pub fn send(
         }
         let sent = progress.judge(result)? as u64;
         position += sent;
-        if let (Some(pace), 1..) = (&body.pace, sent) {
-            pace.sent(sent);
+        if let Some(pace) = &body.pace {
+            pace.sent(sent, allowed);
         }
     }
     Ok(())
@@ -170,7 +170,8 @@ mod tests {
             }
         }
 
-        fn sent(&self, sent: u64) {
+        fn sent(&self, sent: u64, permitted: u64) {
+            assert!(sent <= permitted);
             self.sent.fetch_add(sent, Ordering::Relaxed);
         }
     }

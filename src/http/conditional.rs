@@ -1,9 +1,9 @@
-//! Validators and conditional requests (RFC 9110 §8.8, §13): `ETag`, `Last-Modified`,
-//! `If-None-Match`, `If-Modified-Since`, `If-Range`.
+//! Validators and conditional requests (RFC 9110 §8.8, §13): `ETag`, `Last-Modified`, `If-Match`,
+//! `If-Unmodified-Since`, `If-None-Match`, `If-Modified-Since`, `If-Range`.
 //!
 //! In: what is known of the file and the values of the request's headers. Out: whether the client
-//! already has it, and whether a range may be honoured. Pure: `now` is an argument. `If-Match` and
-//! `If-Unmodified-Since` guard writes; nothing here is written over HTTP, so they are not read.
+//! wants another state of it, whether it already has this one, and whether a range may be honoured;
+//! to be asked in this order (§13.2.2). Pure: `now` is an argument.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -39,6 +39,25 @@ impl Validators {
     pub fn last_modified(&self, now: SystemTime) -> Option<String> {
         self.modified
             .map(|modified| httpdate::fmt_http_date(modified.min(now)))
+    }
+
+    /// Whether the client wants another state than this one (412): `If-Match` decides alone where
+    /// it is given, else `If-Unmodified-Since`.
+    pub fn is_unwanted(&self, if_match: Option<&str>, if_unmodified_since: Option<&str>) -> bool {
+        if let Some(tags) = if_match {
+            // Strong comparison: a weak tag is never equal.
+            return !tags
+                .split(',')
+                .map(str::trim)
+                .any(|tag| tag == "*" || tag == self.etag);
+        }
+        match (
+            if_unmodified_since.map(httpdate::parse_http_date),
+            self.modified,
+        ) {
+            (Some(Ok(since)), Some(modified)) => modified > since,
+            _ => false,
+        }
     }
 
     /// Whether the client's copy is current (304): `If-None-Match` decides alone where it is
@@ -138,6 +157,27 @@ mod tests {
             Validators::new(1, i64::MAX, 0, 1).last_modified(at(5)),
             None
         );
+    }
+
+    #[test]
+    fn another_state_is_wanted() {
+        let check = |matching: Option<&str>, since: Option<&str>, expected: bool| {
+            assert_eq!(validators().is_unwanted(matching, since), expected);
+        };
+        let etag = validators().etag;
+        let weak = format!("W/{etag}");
+        let list = format!("\"other\", {etag}");
+        check(None, None, false);
+        check(Some(&etag), None, false);
+        check(Some(&list), None, false);
+        check(Some("*"), None, false);
+        check(Some(&weak), None, true);
+        check(Some("\"other\""), None, true);
+        check(Some(""), None, true);
+        check(None, Some(DATE), false);
+        check(None, Some("Sun, 06 Nov 1994 08:49:36 GMT"), true);
+        check(None, Some("yesterday"), false);
+        check(Some(&etag), Some("Sun, 06 Nov 1994 08:49:36 GMT"), false);
     }
 
     #[test]

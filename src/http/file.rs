@@ -16,7 +16,7 @@ use super::ranges::{self, Selection};
 use super::response::{Body, FileBody, Pace, Response};
 use super::{Method, Request};
 
-/// Builds the answer to a GET or HEAD for `file`: 200, 206, 304, 416, or 404 when it is not a
+/// Builds the answer to a GET or HEAD for `file`: 200, 206, 304, 412, 416, or 404 when it is not a
 /// regular file. `filename` is the name offered to the client. `guard` is dropped when the last
 /// byte has left or the connection has ended.
 pub fn file_response(
@@ -48,8 +48,15 @@ pub fn file_response(
     if let Some(modified) = validators.last_modified(now) {
         response = response.header("Last-Modified", modified);
     }
+    if validators.is_unwanted(
+        list(request, "If-Match").as_deref(),
+        request.header("If-Unmodified-Since"),
+    ) {
+        response.status = 412;
+        return response;
+    }
     if validators.is_not_modified(
-        request.header("If-None-Match"),
+        list(request, "If-None-Match").as_deref(),
         request.header("If-Modified-Since"),
     ) {
         response.status = 304;
@@ -89,6 +96,12 @@ pub fn file_response(
 /// The refusal for a file that is not there.
 fn not_found() -> Response {
     Response::json(404, "{\"error\":\"File not found\"}")
+}
+
+/// All lines of a header that is a list, as one (RFC 9110 §5.3).
+fn list(request: &Request, name: &str) -> Option<String> {
+    let lines: Vec<&str> = request.headers_named(name).collect();
+    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 /// What the `Range` header asks for. A second `Range` line means several ranges: ignored.
@@ -200,6 +213,27 @@ mod tests {
             304,
             None,
             None,
+        );
+        check(
+            &[("If-None-Match", "\"x\""), ("If-None-Match", "*")],
+            304,
+            None,
+            None,
+        );
+        // In the order of RFC 9110 §13.2.2.
+        check(
+            &[("If-Match", "\"x\""), ("If-None-Match", "*")],
+            412,
+            None,
+            None,
+        );
+        let past = "Sun, 06 Nov 1994 08:49:37 GMT";
+        check(&[("If-Unmodified-Since", past)], 412, None, None);
+        check(
+            &[("If-Match", "*"), ("If-Unmodified-Since", past)],
+            200,
+            None,
+            Some((0, 10)),
         );
     }
 

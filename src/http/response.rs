@@ -10,8 +10,8 @@ pub trait Pace: Send + Sync {
     /// Called before each piece: how many of `wanted` bytes may go now. Blocks at most a second
     /// at a time; 0 = ask again.
     fn permit(&self, wanted: u64) -> u64;
-    /// Called after `sent` bytes have left.
-    fn sent(&self, sent: u64);
+    /// Called after `sent` bytes have left of those `permitted`; the rest may go to others.
+    fn sent(&self, sent: u64, permitted: u64);
 }
 
 /// A span of an open file, sent by the front door with sendfile.

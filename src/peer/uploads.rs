@@ -1,8 +1,9 @@
 //! Upload slots, rates and meters: who may be sent a file now, how fast, and what runs.
 //!
-//! At most `max_uploads` files leave at once; the last free slot is kept for a friend that has
-//! none, so that one friend alone holds at most `max_uploads - 1` of several. Who gets no slot is
-//! told when to come back. Two token buckets pace every upload: one of all friends together, one
+//! At most `max_uploads` files leave at once. Each of the friends that are being served takes an
+//! equal share of the slots at most, and the last free slot is kept for a friend that has none, so
+//! that one friend alone holds at most `max_uploads - 1` of several. Who gets no slot is told when to
+//! come back. Two token buckets pace every upload: one of all friends together, one
 //! of each friend. The lock is held for arithmetic only, never while waiting. Rates are set from
 //! outside ([`Uploads::follow`], once a minute) and hold at once.
 
@@ -104,10 +105,12 @@ impl Uploads {
         let mut state = self.state();
         let free = self.max_uploads.saturating_sub(state.running.len());
         let rate = state.rate_per_friend;
+        let share = self.max_uploads.div_ceil(state.friends.len().max(1));
         match state.friends.iter_mut().find(|friend| friend.key == who) {
             _ if free == 0 => return Err(Busy),
             // The last free slot is for somebody who has none.
             Some(_) if free == 1 => return Err(Busy),
+            Some(friend) if friend.running >= share => return Err(Busy),
             Some(friend) => friend.running += 1,
             None => state.friends.push(Friend {
                 key: who.to_owned(),
@@ -252,14 +255,23 @@ impl Pace for Upload {
         }
     }
 
-    fn sent(&self, sent: u64) {
+    fn sent(&self, sent: u64, permitted: u64) {
         let now = Instant::now();
-        {
+        if sent > 0 {
             let mut meter = self.meter();
             meter.sent += sent;
             meter.speed.add(sent, now);
         }
-        self.uploads.state().sent += sent;
+        let unused = permitted.saturating_sub(sent);
+        let state = &mut *self.uploads.state();
+        state.sent += sent;
+        if unused > 0 {
+            // A reader that stalls must not use up what others could be sent.
+            state.all.give_back(unused);
+            if let Some(friend) = state.friends.iter_mut().find(|f| f.key == self.who) {
+                friend.bucket.give_back(unused);
+            }
+        }
     }
 }
 
@@ -288,6 +300,41 @@ mod tests {
     }
 
     #[test]
+    fn friends_that_are_served_at_once_have_equal_shares() {
+        let uploads = uploads(8);
+        let take = |who: &str| uploads.begin(who, "f.mkv");
+        let mut alices: Vec<Slot> = (0..7).map(|_| take("alice").ok().unwrap()).collect();
+        let mut bobs = vec![take("bob").ok().unwrap()];
+        alices.truncate(4);
+        assert!(take("alice").is_err(), "half of the slots is her share");
+        bobs.extend((0..2).map(|_| take("bob").ok().unwrap()));
+        assert!(take("bob").is_err(), "the last one is for somebody else");
+        let carol = take("carol").ok().unwrap();
+        alices.truncate(2);
+        assert!(take("bob").is_err(), "three of eight is a third");
+        alices.push(take("alice").ok().unwrap());
+        drop((bobs, carol));
+        for _ in 0..4 {
+            alices.push(take("alice").ok().unwrap());
+        }
+        assert!(take("alice").is_err(), "seven of eight, alone");
+    }
+
+    #[test]
+    fn what_was_permitted_and_not_sent_is_there_for_others() {
+        let uploads = Arc::new(Uploads::new(2, 100_000, 0));
+        let slot = uploads.begin("alice", "f").ok().unwrap();
+        let stalled = slot.pace();
+        // All that there is at the moment.
+        let permitted = stalled.permit(1 << 20);
+        assert!(permitted > 0);
+        stalled.sent(0, permitted);
+        assert_eq!(uploads.sent(), 0);
+        let again = uploads.take("alice", permitted, Instant::now());
+        assert_eq!(again, Take::Granted(permitted));
+    }
+
+    #[test]
     fn a_single_slot_can_be_used() {
         let uploads = uploads(0);
         let slot = uploads.begin("alice", "f.mkv").ok().unwrap();
@@ -301,8 +348,8 @@ mod tests {
         let uploads = uploads(2);
         let slot = uploads.begin("alice", "f.mkv").ok().unwrap();
         slot.set_total(100);
-        slot.pace().sent(30);
-        slot.pace().sent(20);
+        slot.pace().sent(30, 30);
+        slot.pace().sent(20, 20);
         let running = uploads.running(Instant::now());
         assert_eq!(running.len(), 1);
         assert_eq!(running[0].who, "alice");
