@@ -326,6 +326,29 @@ fn loose_framing_is_refused() {
         "GET /ping HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n",
         "hello\r\n\r\n",
         "GET\r\n\r\n",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\nhello",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        "POST /ping HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n0\r\n\r\n",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n+0\r\n\r\n",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0;a\nb\r\n\r\n",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b\n\r\n",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n0\r\n\r\n",
+        "POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 101-other\r\n\r\nhello",
+        "GET /ping HTTP/1.1\r\n Host: x\r\n\r\n",
+        "GET /ping HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        "GET /ping HTTP/1.1\r\n\r\n",
+        "GET /ping HTTP/1.1\r\nHost: x\rX: y\r\n\r\n",
+        "GET /ping HTTP/1.1\r\nHost: x\r\nX\0: y\r\n\r\n",
+        "GET http://user@x/ping HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET http:///ping HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET * HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET ping HTTP/1.1\r\nHost: x\r\n\r\n",
+        "CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n",
     ] {
         let smuggled = "GET /ping HTTP/1.1\r\nHost: x\r\n\r\n";
         let mut stream = TcpStream::connect(jackdaw.address()).unwrap();
@@ -347,6 +370,47 @@ fn loose_framing_is_refused() {
                 "{bad:?}: {answer}"
             );
         }
+    }
+    assert_well(&mut jackdaw);
+}
+
+/// What HTTP allows and few clients send: each request is one request, and the next one is too.
+#[test]
+fn rare_but_sound_framing_is_understood() {
+    let (_home, mut jackdaw) = start("rare-framing");
+    for (good, status) in [
+        ("GET http://x/ping HTTP/1.1\r\nHost: y\r\n\r\n", 200),
+        ("GET HTTP://x:80/ping?a=b HTTP/1.1\r\nHost: y\r\n\r\n", 200),
+        ("\r\nGET /ping HTTP/1.1\r\nHost:x\r\n\r\n", 200),
+        ("GET /ping HTTP/1.1\r\nHost:\t x \t\r\n\r\n", 200),
+        ("GET /ping HTTP/1.1\r\nHost:\r\n\r\n", 200),
+        ("GET /ping HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", 200),
+        (
+            "GET /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
+            200,
+        ),
+        (
+            "GET /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 0005\r\n\r\nhello",
+            200,
+        ),
+        (
+            "GET /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: CHUNKED\r\n\r\n\
+             0005;ext=\"a;b\"\r\nhello\r\n0\r\nX-Trailer: y\r\n\r\n",
+            200,
+        ),
+        (
+            "GET /ping HTTP/1.1\r\nHost: x\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\nx",
+            200,
+        ),
+        ("HEAD /ping HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+        ("PURGE /ping HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+    ] {
+        let mut connection = http::Connection::open(jackdaw.address()).unwrap();
+        let next = "GET /handshake HTTP/1.1\r\nHost: x\r\n\r\n";
+        connection.send(format!("{good}{next}").as_bytes()).unwrap();
+        let answer = connection.answer(good.starts_with("HEAD")).unwrap();
+        assert_eq!(answer.status, status, "{good:?}");
+        assert_eq!(connection.answer(false).unwrap().status, 401, "{good:?}");
     }
     assert_well(&mut jackdaw);
 }
