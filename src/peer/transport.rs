@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 use ureq::Agent;
-use ureq::config::Config;
+use ureq::config::{Config, ConfigBuilder};
+use ureq::typestate::AgentScope;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, RustlsConnector, Transport,
@@ -91,11 +92,17 @@ pub enum Load {
 /// An agent for one call. Redirects come back as answers and are not followed: the key in the
 /// headers must not travel to another host.
 pub fn agent(watch: Arc<Watch>, load: Load) -> Agent {
+    let config = config(&watch, load).build();
+    let lookup = Lookup(Arc::clone(&watch));
+    Agent::with_parts(config, ().chain(Dialer(watch)).chain(SharedTls), lookup)
+}
+
+fn config(watch: &Watch, load: Load) -> ConfigBuilder<AgentScope> {
     let (whole, (input, output)) = match load {
         Load::Call(whole) => (Some(whole), CALL_BUFFERS),
         Load::File => (None, FILE_BUFFERS),
     };
-    let config = Agent::config_builder()
+    Agent::config_builder()
         .http_status_as_error(false)
         .proxy(None)
         .max_redirects(0)
@@ -112,9 +119,6 @@ pub fn agent(watch: Arc<Watch>, load: Load) -> Agent {
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_send_request(Some(SEND_TIMEOUT))
         .timeout_recv_response(Some(watch.idle))
-        .build();
-    let lookup = Lookup(Arc::clone(&watch));
-    Agent::with_parts(config, ().chain(Dialer(watch)).chain(SharedTls), lookup)
 }
 
 /// One TLS client for all friends: the root certificates and resumable sessions are held once.
@@ -207,18 +211,29 @@ impl Lookup {
                 // Nobody listens any more if the caller gave up; that is fine.
                 let _ = sender.send(found);
             })?;
-        let started = Instant::now();
-        loop {
-            self.0.check()?;
-            let left = timeout.after.saturating_sub(started.elapsed());
-            if left.is_zero() {
-                return Err(ureq::Error::Timeout(timeout.reason));
-            }
-            match receiver.recv_timeout(left.min(SLICE)) {
-                Ok(found) => return found.map_err(|_| ureq::Error::HostNotFound),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(ureq::Error::HostNotFound),
-            }
+        await_lookup(&receiver, timeout, &self.0)
+    }
+}
+
+type Found = io::Result<Vec<SocketAddr>>;
+
+/// Waits for a lookup, however long the C library takes for it.
+fn await_lookup(
+    receiver: &mpsc::Receiver<Found>,
+    timeout: NextTimeout,
+    watch: &Watch,
+) -> Result<Vec<SocketAddr>, ureq::Error> {
+    let started = Instant::now();
+    loop {
+        watch.check()?;
+        let left = timeout.after.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return Err(ureq::Error::Timeout(timeout.reason));
+        }
+        match receiver.recv_timeout(left.min(SLICE)) {
+            Ok(found) => return found.map_err(|_| ureq::Error::HostNotFound),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(ureq::Error::HostNotFound),
         }
     }
 }
@@ -413,6 +428,10 @@ mod tests {
     use super::*;
     use std::net::TcpListener;
 
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
     fn watch(idle: Duration) -> (Arc<AtomicBool>, Watch) {
         let cancel = Arc::new(AtomicBool::new(false));
         (Arc::clone(&cancel), Watch::new(cancel, idle))
@@ -450,6 +469,124 @@ mod tests {
         cancel.store(true, Ordering::Relaxed);
         let error = dial(address, Duration::from_secs(60), &watch).unwrap_err();
         assert_eq!(error.to_string(), "cancelled");
+    }
+
+    #[test]
+    fn a_lookup_that_hangs_is_given_up() {
+        let (cancel, watch) = watch(Duration::from_secs(60));
+        let (_never_answers, receiver) = mpsc::sync_channel::<Found>(1);
+        let timeout = |after: Duration| NextTimeout {
+            after: after.into(),
+            reason: ureq::Timeout::Resolve,
+            ..NextTimeout::default()
+        };
+        let error = await_lookup(&receiver, timeout(SLICE / 10), &watch).unwrap_err();
+        assert!(matches!(
+            error,
+            ureq::Error::Timeout(ureq::Timeout::Resolve)
+        ));
+        cancel.store(true, Ordering::Relaxed);
+        let error = await_lookup(&receiver, timeout(Duration::from_secs(60)), &watch).unwrap_err();
+        assert_eq!(error.to_string(), "io: cancelled");
+    }
+
+    /// A friend behind TLS, for one connection that it keeps open at the end; says whether a
+    /// request came.
+    fn behind_tls(answer: Vec<u8>) -> (String, mpsc::Receiver<bool>) {
+        let pem = |name: &str| {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/tls");
+            std::fs::read(format!("{folder}/{name}")).unwrap()
+        };
+        let certificate = CertificateDer::from_pem_slice(&pem("server.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(&pem("server.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/f", listener.local_addr().unwrap());
+        let (sender, has_come) = mpsc::channel();
+        std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let session = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+            let mut tls = rustls::StreamOwned::new(session, stream);
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && tls.read(&mut byte).is_ok_and(|n| n == 1) {
+                head.push(byte[0]);
+            }
+            let _ = sender.send(!head.is_empty());
+            let _ = tls.write_all(&answer);
+            let _ = tls.flush();
+            // Until the client goes.
+            let _ = tls.read(&mut byte);
+        });
+        (url, has_come)
+    }
+
+    /// An agent as [`agent`] makes them, but with a trust of its own.
+    fn trusting(watch: Arc<Watch>) -> Agent {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/golden/tls/authority.pem"
+        );
+        let authority = Certificate::from_pem(&std::fs::read(path).unwrap()).unwrap();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::new_with_certs(&[authority]))
+            .build();
+        let config = config(&watch, Load::File).tls_config(tls).build();
+        let lookup = Lookup(Arc::clone(&watch));
+        let tls = RustlsConnector::default();
+        Agent::with_parts(config, ().chain(Dialer(watch)).chain(tls), lookup)
+    }
+
+    #[test]
+    fn a_file_behind_tls_comes_whole_and_its_waits_are_watched() {
+        const SIZE: usize = 1_000_000;
+        let content: Vec<u8> = (0..SIZE).map(|at| (at % 251) as u8).collect();
+        // One byte never comes.
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", SIZE + 1);
+        let (url, _) = behind_tls([head.as_bytes(), &content].concat());
+        let (cancel, watch) = watch(Duration::from_secs(60));
+        let response = trusting(Arc::new(watch)).get(&url).call().unwrap();
+        let mut body = response.into_body().into_reader();
+        let mut got = vec![0; SIZE];
+        body.read_exact(&mut got).unwrap();
+        assert!(got == content);
+        cancel.store(true, Ordering::Relaxed);
+        let error = body.read(&mut got).unwrap_err();
+        assert!(error.to_string().contains("cancelled"), "{error}");
+    }
+
+    #[test]
+    fn a_certificate_of_nobody_we_know_is_refused_before_the_key_is_sent() {
+        let (url, has_come) = behind_tls(Vec::new());
+        let (_cancel, watch) = watch(Duration::from_secs(60));
+        let error = agent(Arc::new(watch), Load::File).get(&url).call();
+        let told = crate::peer::call::explain_text(&error.unwrap_err().to_string());
+        assert_eq!(
+            told,
+            "no secure connection: its certificate is from an issuer we do not know (self-signed, \
+             or its chain is not complete)"
+        );
+        assert!(!has_come.recv().unwrap(), "no request without trust");
+    }
+
+    #[test]
+    fn a_handshake_that_stalls_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://{}/f", listener.local_addr().unwrap());
+        let (cancel, watch) = watch(Duration::from_millis(200));
+        // It connects, for the kernel accepts; nobody says hello.
+        let watch = Arc::new(watch);
+        let error = agent(Arc::clone(&watch), Load::File).get(&url).call();
+        assert!(error.is_err());
+        cancel.store(true, Ordering::Relaxed);
+        let error = agent(watch, Load::File).get(&url).call().unwrap_err();
+        assert!(error.to_string().contains("cancelled"), "{error}");
     }
 
     #[test]
