@@ -104,7 +104,7 @@ pub fn file(services: &Services, request: &Request) -> Response {
         Ok(file) => file,
         Err(problem) => {
             unreadable(&shared.path, &problem);
-            return error(404, "File not found");
+            return not_opened(&problem);
         }
     };
     let name = shared.path.file_name().unwrap_or_default();
@@ -133,6 +133,31 @@ fn error(status: u16, message: &str) -> Response {
         .string("error", message)
         .end();
     Response::json(status, body)
+}
+
+/// The refusal for a file that could not be opened. A friend takes a 404 as final and gives the
+/// download up, so whatever may pass (no descriptors left, a disk that fails or hangs) is a 503.
+fn not_opened(problem: &io::Error) -> Response {
+    let is_final = match Errno::from_io_error(problem) {
+        // Our own words: it leads out of its folder, or is no regular file.
+        None => true,
+        Some(errno) => matches!(
+            errno,
+            Errno::NOENT
+                | Errno::NOTDIR
+                | Errno::ISDIR
+                | Errno::ACCESS
+                | Errno::PERM
+                | Errno::LOOP
+                | Errno::NAMETOOLONG
+                | Errno::NXIO
+        ),
+    };
+    if is_final {
+        return error(404, "File not found");
+    }
+    error(503, "The file cannot be read at the moment")
+        .header("Retry-After", RETRY_AFTER.as_secs().to_string())
 }
 
 /// Logs a file that cannot be sent. With the library's disk away, each file that friends try is
@@ -377,6 +402,27 @@ mod tests {
         match response.body {
             Body::Bytes(body) => assert_eq!(body, b"{\"error\":\"File not found\"}"),
             _ => panic!("bytes expected"),
+        }
+    }
+
+    #[test]
+    fn trouble_that_may_pass_does_not_end_a_friends_download() {
+        let check = |problem: io::Error, expected: u16| {
+            assert_eq!(not_opened(&problem).status, expected, "{problem}");
+        };
+        for errno in [Errno::NOENT, Errno::NOTDIR, Errno::ACCESS, Errno::LOOP] {
+            check(errno.into(), 404);
+        }
+        check(io::Error::other("it leads out of its folder"), 404);
+        for errno in [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOMEM,
+            Errno::IO,
+            Errno::STALE,
+            Errno::TIMEDOUT,
+        ] {
+            check(errno.into(), 503);
         }
     }
 
