@@ -18,6 +18,7 @@
 //! grab that does not fit on the disk lets later ones pass that do.
 
 mod attempt;
+mod changes;
 mod engine;
 mod expect;
 mod failover;
@@ -41,6 +42,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
+pub use changes::{Changed, MAX_CHANGES};
 pub use grab::{AddError, Grab, NewGrab, QueueMove, Scope, Selection, State, Totals};
 
 use crate::catalogue::Catalogue;
@@ -55,6 +57,9 @@ use layout::Layout;
 use pace::Pace;
 use slow::Patience;
 use states::Event;
+
+/// Rows of a command's selection that are read at once, of about 1 KiB each.
+const SELECTED_PAGE: usize = 64;
 
 /// Folder names tried before an add is refused.
 const MAX_FOLDER_NAMES: u32 = 1000;
@@ -98,7 +103,7 @@ impl Downloads {
             patience,
             pace,
             received: AtomicU64::new(0),
-            revision: AtomicU64::new(1),
+            changes: Mutex::default(),
             adding: Mutex::new(()),
             lives: Mutex::new(HashMap::new()),
             desk: Mutex::new(Desk::default()),
@@ -188,20 +193,61 @@ impl Downloads {
                     row.grab.arr,
                     row.grab.title
                 );
-                self.engine.touch();
+                self.engine.touch([id]);
                 self.engine.ring();
             }
         }
         Ok(infohash)
     }
 
-    /// Grabs in scope, oldest first; `category` filters exactly (`Some("")` = uncategorised).
+    /// Grabs in scope, oldest first; `category` filters exactly (`Some("")` = uncategorised). All
+    /// of them at once: for long lists see [`Downloads::ids`].
     pub fn list(&self, scope: &Scope, category: Option<&str>) -> Result<Vec<Grab>, StoreError> {
         let mut grabs = self.engine.store.grabs(scope, category)?;
         for grab in &mut grabs {
             self.engine.fill(grab);
         }
         Ok(grabs)
+    }
+
+    /// Row ids of the grabs in scope, oldest first; `category` filters exactly. Together with
+    /// [`Downloads::by_ids`] this lists any number of grabs in bounded memory: an id is 8 bytes.
+    pub fn ids(&self, scope: &Scope, category: Option<&str>) -> Result<Vec<i64>, StoreError> {
+        self.engine.store.grab_ids(scope, category)
+    }
+
+    /// [`Downloads::ids`], but of several grabs of one infohash (of different logins) only the
+    /// one that [`Downloads::get`] gives.
+    pub fn ids_by_hash(&self, scope: &Scope) -> Result<Vec<i64>, StoreError> {
+        self.engine.store.grab_ids_by_hash(scope)
+    }
+
+    /// Row ids of the grabs in scope with one of these infohashes, oldest first.
+    pub fn ids_of(&self, scope: &Scope, hashes: &[Infohash]) -> Result<Vec<i64>, StoreError> {
+        self.engine.store.grab_ids_of(scope, hashes)
+    }
+
+    /// Row ids of a selection, in scope, oldest first; unknown hashes are left out.
+    pub fn selected(&self, scope: &Scope, which: &Selection) -> Result<Vec<i64>, StoreError> {
+        match which {
+            Selection::All => self.ids(scope, None),
+            Selection::Hashes(hashes) => self.ids_of(scope, hashes),
+        }
+    }
+
+    /// The grabs with these row ids, whosever they are, in this order; those that are gone are left
+    /// out.
+    pub fn by_ids(&self, ids: &[i64]) -> Result<Vec<Grab>, StoreError> {
+        let mut grabs = self.engine.store.grabs_by_id(ids)?;
+        for grab in &mut grabs {
+            self.engine.fill(grab);
+        }
+        Ok(grabs)
+    }
+
+    /// Number of grabs in scope.
+    pub fn count(&self, scope: &Scope) -> Result<u64, StoreError> {
+        self.engine.store.grab_count(scope)
     }
 
     /// One grab in scope.
@@ -230,11 +276,12 @@ impl Downloads {
         which: &Selection,
         delete_files: bool,
     ) -> Result<(), StoreError> {
-        for grab in self.engine.store.selected_grabs(scope, which)? {
+        for id in self.selected(scope, which)? {
             // The row as it is now: it may have been completed in the meantime.
-            let Some(grab) = self.engine.store.delete_grab(grab.id)? else {
+            let Some(grab) = self.engine.store.delete_grab(id)? else {
                 continue;
             };
+            lock(&self.engine.changes).note([Changed::Gone(grab.infohash)]);
             self.engine.forget(grab.id);
             // A transfer that is still ending removes its part file once more.
             self.engine.layout.remove_part(grab.id, &grab.infohash);
@@ -262,7 +309,7 @@ impl Downloads {
                 }
             }
         }
-        self.changed();
+        self.engine.ring();
         Ok(())
     }
 
@@ -281,7 +328,7 @@ impl Downloads {
     /// Compares finished files with the size they must have; what is missing or wrong is
     /// downloaded again. Part files are trusted by length. Failed grabs are retried.
     pub fn recheck(&self, scope: &Scope, which: &Selection) -> Result<(), StoreError> {
-        for grab in self.engine.store.selected_grabs(scope, which)? {
+        self.each_selected(scope, which, |grab| {
             let event = match grab.state {
                 State::Failed => Event::Resume,
                 State::Completed => {
@@ -291,16 +338,16 @@ impl Downloads {
                         .layout
                         .has_finished(&grab.folder, filename, grab.size)
                     {
-                        continue;
+                        return Ok(());
                     }
                     lock(&self.engine.lives).remove(&grab.id);
                     Event::Missing
                 }
-                _ => continue,
+                _ => return Ok(()),
             };
-            self.advance_one(&grab, event)?;
-        }
-        self.changed();
+            self.advance_one(grab, event).map(|_| ())
+        })?;
+        self.engine.ring();
         Ok(())
     }
 
@@ -311,14 +358,15 @@ impl Downloads {
         which: &Selection,
         on: bool,
     ) -> Result<(), StoreError> {
-        let grabs = self.engine.store.selected_grabs(scope, which)?;
-        self.engine.store.set_grab_force(&ids(&grabs), on)?;
+        let ids = self.selected(scope, which)?;
+        self.engine.store.set_grab_force(&ids, on)?;
+        self.engine.touch(ids);
         if on {
-            for grab in &grabs {
-                self.advance_one(grab, Event::Force)?;
-            }
+            self.each_selected(scope, which, |grab| {
+                self.advance_one(grab, Event::Force).map(|_| ())
+            })?;
         }
-        self.changed();
+        self.engine.ring();
         Ok(())
     }
 
@@ -329,35 +377,34 @@ impl Downloads {
         which: &Selection,
         to: QueueMove,
     ) -> Result<(), StoreError> {
-        let mut grabs = self.engine.store.selected_grabs(scope, which)?;
-        grabs.retain(|grab| grab.state.is_unfinished());
-        grabs.sort_by_key(|grab| grab.position);
+        let mut grabs: Vec<(i64, i64)> = Vec::new();
+        self.each_selected(scope, which, |grab| {
+            if grab.state.is_unfinished() {
+                grabs.push((grab.position, grab.id));
+            }
+            Ok(())
+        })?;
+        grabs.sort_unstable();
+        let ids: Vec<i64> = grabs.into_iter().map(|(_, id)| id).collect();
+        let store = &self.engine.store;
         match to {
-            QueueMove::Top => self
-                .engine
-                .store
-                .move_grabs_to(&ids(&grabs), QueueEdge::Top)?,
-            QueueMove::Bottom => self
-                .engine
-                .store
-                .move_grabs_to(&ids(&grabs), QueueEdge::Bottom)?,
+            QueueMove::Top => store.move_grabs_to(&ids, QueueEdge::Top)?,
+            QueueMove::Bottom => store.move_grabs_to(&ids, QueueEdge::Bottom)?,
             QueueMove::Up => {
-                for grab in &grabs {
-                    self.engine
-                        .store
-                        .move_grab_by_one(grab.id, QueueEdge::Top)?;
+                for id in &ids {
+                    store.move_grab_by_one(*id, QueueEdge::Top)?;
                 }
             }
             QueueMove::Down => {
                 // The last one first: the others must not run into it.
-                for grab in grabs.iter().rev() {
-                    self.engine
-                        .store
-                        .move_grab_by_one(grab.id, QueueEdge::Bottom)?;
+                for id in ids.iter().rev() {
+                    store.move_grab_by_one(*id, QueueEdge::Bottom)?;
                 }
             }
         }
-        self.changed();
+        // Whom they overtook is unfinished too: see `changed_since`.
+        self.engine.touch(ids);
+        self.engine.ring();
         Ok(())
     }
 
@@ -368,11 +415,9 @@ impl Downloads {
         which: &Selection,
         category: &str,
     ) -> Result<(), StoreError> {
-        let grabs = self.engine.store.selected_grabs(scope, which)?;
-        self.engine
-            .store
-            .set_grab_category(&ids(&grabs), category)?;
-        self.engine.touch();
+        let ids = self.selected(scope, which)?;
+        self.engine.store.set_grab_category(&ids, category)?;
+        self.engine.touch(ids);
         Ok(())
     }
 
@@ -383,7 +428,7 @@ impl Downloads {
         which: &Selection,
         change: &dyn Fn(Vec<String>) -> Vec<String>,
     ) -> Result<(), StoreError> {
-        for grab in self.engine.store.selected_grabs(scope, which)? {
+        self.each_selected(scope, which, |grab| {
             let before = grab.tags.split(", ").filter(|tag| !tag.is_empty());
             let mut after = change(before.map(str::to_owned).collect());
             after.sort();
@@ -391,10 +436,10 @@ impl Downloads {
             let after = after.join(", ");
             if after != grab.tags {
                 self.engine.store.set_grab_tags(grab.id, &after)?;
+                self.engine.touch([grab.id]);
             }
-        }
-        self.engine.touch();
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Stores limits as asked; `None` = leave as it is.
@@ -406,15 +451,15 @@ impl Downloads {
         seeding_minutes: Option<i64>,
         inactive_minutes: Option<i64>,
     ) -> Result<(), StoreError> {
-        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        let ids = self.selected(scope, which)?;
         self.engine.store.set_grab_share_limits(
-            &ids(&grabs),
+            &ids,
             // The column takes no NaN: SQLite would store NULL.
             ratio.filter(|ratio| ratio.is_finite()),
             seeding_minutes,
             inactive_minutes,
         )?;
-        self.engine.touch();
+        self.engine.touch(ids);
         Ok(())
     }
 
@@ -425,20 +470,20 @@ impl Downloads {
         which: &Selection,
         bytes_per_second: u64,
     ) -> Result<(), StoreError> {
-        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        let ids = self.selected(scope, which)?;
         self.engine
             .store
-            .set_grab_download_limit(&ids(&grabs), bytes_per_second)?;
-        for grab in &grabs {
-            let live = lock(&self.engine.lives).get(&grab.id).cloned();
+            .set_grab_download_limit(&ids, bytes_per_second)?;
+        for id in &ids {
+            let live = lock(&self.engine.lives).get(id).cloned();
             if let Some(live) = live {
                 lock(&live.limit).set_rate(bytes_per_second, Instant::now());
             }
-            if let Some(run) = lock(&self.engine.desk).running.get(&grab.id) {
+            if let Some(run) = lock(&self.engine.desk).running.get(id) {
                 run.wake();
             }
         }
-        self.engine.touch();
+        self.engine.touch(ids);
         Ok(())
     }
 
@@ -449,11 +494,11 @@ impl Downloads {
         which: &Selection,
         bytes_per_second: u64,
     ) -> Result<(), StoreError> {
-        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        let ids = self.selected(scope, which)?;
         self.engine
             .store
-            .set_grab_upload_limit(&ids(&grabs), bytes_per_second)?;
-        self.engine.touch();
+            .set_grab_upload_limit(&ids, bytes_per_second)?;
+        self.engine.touch(ids);
         Ok(())
     }
 
@@ -463,7 +508,6 @@ impl Downloads {
         for run in lock(&self.engine.desk).running.values() {
             run.wake();
         }
-        self.engine.touch();
     }
 
     /// The rate limit in force now, bytes per second; 0 = none.
@@ -495,7 +539,13 @@ impl Downloads {
     /// A number that grows whenever anything that a list shows may have changed by other than
     /// transfer progress (for cheap change detection).
     pub fn revision(&self) -> u64 {
-        self.engine.revision.load(Relaxed)
+        lock(&self.engine.changes).revision()
+    }
+
+    /// What has changed since [`Downloads::revision`] was `revision`; `None` = too much to be
+    /// remembered. Left out, beside progress: queue places, which change for unfinished grabs only.
+    pub fn changed_since(&self, revision: u64) -> Option<Vec<Changed>> {
+        lock(&self.engine.changes).since(revision)
     }
 
     /// Finished grabs of a login that its arr has not taken yet: the newest, `limit` at most. Live
@@ -586,6 +636,22 @@ impl Downloads {
         )))
     }
 
+    /// Runs `act` on the rows of a selection, [`SELECTED_PAGE`] of which are held at once. Live
+    /// fields are 0.
+    fn each_selected(
+        &self,
+        scope: &Scope,
+        which: &Selection,
+        mut act: impl FnMut(&Grab) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for page in self.selected(scope, which)?.chunks(SELECTED_PAGE) {
+            for grab in self.engine.store.grabs_by_id(page)? {
+                act(&grab)?;
+            }
+        }
+        Ok(())
+    }
+
     fn advance_all(
         &self,
         scope: &Scope,
@@ -593,12 +659,13 @@ impl Downloads {
         event: Event,
         then: impl Fn(&Grab),
     ) -> Result<(), StoreError> {
-        for grab in self.engine.store.selected_grabs(scope, which)? {
-            if self.advance_one(&grab, event)?.is_some() {
-                then(&grab);
+        self.each_selected(scope, which, |grab| {
+            if self.advance_one(grab, event)?.is_some() {
+                then(grab);
             }
-        }
-        self.changed();
+            Ok(())
+        })?;
+        self.engine.ring();
         Ok(())
     }
 
@@ -617,11 +684,6 @@ impl Downloads {
         }
         Ok(state)
     }
-
-    fn changed(&self) {
-        self.engine.touch();
-        self.engine.ring();
-    }
 }
 
 impl Drop for Downloads {
@@ -633,10 +695,6 @@ impl Drop for Downloads {
 fn is_gone(file: &Path) -> bool {
     matches!(std::fs::symlink_metadata(file),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound)
-}
-
-fn ids(grabs: &[Grab]) -> Vec<i64> {
-    grabs.iter().map(|grab| grab.id).collect()
 }
 
 #[cfg(test)]
