@@ -3,9 +3,9 @@
 //! This page is what the faces call; the parts are one file each: `states` (every arrow of a grab's
 //! state), `retry` (what an error means for the next attempt), `expect` (whether an answer may be
 //! believed), `names`, `layout` (where files lie), `space`, `pace` and `live` (rates and figures),
-//! `queue` (what starts when), `worker` (one run of a grab, with failover), `attempt` and `transfer`
-//! (one request and its bytes), `slow` (when a friend is too slow), `finish` (the way to the final
-//! name).
+//! `lists` (many grabs, some at a time) and `changes` (which of them differ), `queue` (what starts
+//! when), `worker` (one run of a grab, with failover), `attempt` and `transfer` (one request and its
+//! bytes), `slow` (when a friend is too slow), `finish` (the way to the final name).
 //!
 //! Invariants. While bytes flow, only the part file is written: its length is the progress. Bytes of
 //! two versions of a file never meet in one part file. A grab is completed when its file has its
@@ -25,6 +25,7 @@ mod failover;
 mod finish;
 mod grab;
 mod layout;
+mod lists;
 mod live;
 mod names;
 mod pace;
@@ -57,9 +58,6 @@ use layout::Layout;
 use pace::Pace;
 use slow::Patience;
 use states::Event;
-
-/// Rows of a command's selection that are read at once, of about 1 KiB each.
-const SELECTED_PAGE: usize = 64;
 
 /// Folder names tried before an add is refused.
 const MAX_FOLDER_NAMES: u32 = 1000;
@@ -208,46 +206,6 @@ impl Downloads {
             self.engine.fill(grab);
         }
         Ok(grabs)
-    }
-
-    /// Row ids of the grabs in scope, oldest first; `category` filters exactly. Together with
-    /// [`Downloads::by_ids`] this lists any number of grabs in bounded memory: an id is 8 bytes.
-    pub fn ids(&self, scope: &Scope, category: Option<&str>) -> Result<Vec<i64>, StoreError> {
-        self.engine.store.grab_ids(scope, category)
-    }
-
-    /// [`Downloads::ids`], but of several grabs of one infohash (of different logins) only the
-    /// one that [`Downloads::get`] gives.
-    pub fn ids_by_hash(&self, scope: &Scope) -> Result<Vec<i64>, StoreError> {
-        self.engine.store.grab_ids_by_hash(scope)
-    }
-
-    /// Row ids of the grabs in scope with one of these infohashes, oldest first.
-    pub fn ids_of(&self, scope: &Scope, hashes: &[Infohash]) -> Result<Vec<i64>, StoreError> {
-        self.engine.store.grab_ids_of(scope, hashes)
-    }
-
-    /// Row ids of a selection, in scope, oldest first; unknown hashes are left out.
-    pub fn selected(&self, scope: &Scope, which: &Selection) -> Result<Vec<i64>, StoreError> {
-        match which {
-            Selection::All => self.ids(scope, None),
-            Selection::Hashes(hashes) => self.ids_of(scope, hashes),
-        }
-    }
-
-    /// The grabs with these row ids, whosever they are, in this order; those that are gone are left
-    /// out.
-    pub fn by_ids(&self, ids: &[i64]) -> Result<Vec<Grab>, StoreError> {
-        let mut grabs = self.engine.store.grabs_by_id(ids)?;
-        for grab in &mut grabs {
-            self.engine.fill(grab);
-        }
-        Ok(grabs)
-    }
-
-    /// Number of grabs in scope.
-    pub fn count(&self, scope: &Scope) -> Result<u64, StoreError> {
-        self.engine.store.grab_count(scope)
     }
 
     /// One grab in scope.
@@ -536,18 +494,6 @@ impl Downloads {
         self.engine.layout.free_space().unwrap_or(0)
     }
 
-    /// A number that grows whenever anything that a list shows may have changed by other than
-    /// transfer progress (for cheap change detection).
-    pub fn revision(&self) -> u64 {
-        lock(&self.engine.changes).revision()
-    }
-
-    /// What has changed since [`Downloads::revision`] was `revision`; `None` = too much to be
-    /// remembered. Left out, beside progress: queue places, which change for unfinished grabs only.
-    pub fn changed_since(&self, revision: u64) -> Option<Vec<Changed>> {
-        lock(&self.engine.changes).since(revision)
-    }
-
     /// Finished grabs of a login that its arr has not taken yet: the newest, `limit` at most. Live
     /// fields are 0.
     pub fn awaiting_import(&self, arr: &str, limit: u32) -> Result<Vec<Grab>, StoreError> {
@@ -634,22 +580,6 @@ impl Downloads {
             "there are {MAX_FOLDER_NAMES} folders named like \"{base}\" in {}",
             self.engine.layout.completed().display()
         )))
-    }
-
-    /// Runs `act` on the rows of a selection, [`SELECTED_PAGE`] of which are held at once. Live
-    /// fields are 0.
-    fn each_selected(
-        &self,
-        scope: &Scope,
-        which: &Selection,
-        mut act: impl FnMut(&Grab) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        for page in self.selected(scope, which)?.chunks(SELECTED_PAGE) {
-            for grab in self.engine.store.grabs_by_id(page)? {
-                act(&grab)?;
-            }
-        }
-        Ok(())
     }
 
     fn advance_all(

@@ -86,8 +86,8 @@ struct List {
     is_reverse: bool,
     offset: i64,
     limit: i64,
-    /// One long list is sorted at a time: the keys of a long one, which may be paths, are a MiB or more,
-    /// and there may be as many lists as there are threads for them.
+    /// One long list is sorted at a time: its keys, which may be paths, are a MiB or more, and
+    /// there may be as many lists as there are threads for them.
     sorting: Arc<Mutex<()>>,
 }
 
