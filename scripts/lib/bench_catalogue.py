@@ -289,8 +289,9 @@ def polls(binary, home, load, friends):
             figures = ask(load, instance, clients, SECONDS, info, cookie)
             judged(f"torrents/info?category=, {OLD_GRABS} old, {what}, {clients} clients: p99",
                    figures["p99"], f"{figures['p99']:.1f} ms", 5, "5 ms")
-        figures = ask(load, instance, 1, SECONDS, ["/api/v2/torrents/info"], cookie)
-        line("  all of them in one list, p99", f"{figures['p99']:.1f} ms")
+        for clients in (1, CLIENTS):
+            figures = ask(load, instance, clients, SECONDS, ["/api/v2/torrents/info"], cookie)
+            line(f"  all of them in one list, {clients} clients: p99", f"{figures['p99']:.1f} ms")
         state = json.loads(radarr.call("sync/maindata?rid=0"))
         # Read to the end of a poll's news once; the same number again asks for what came since.
         rid = json.loads(radarr.call(f"sync/maindata?rid={state['rid']}"))["rid"]
@@ -300,8 +301,24 @@ def polls(binary, home, load, friends):
         figures = ask(load, instance, 1, SECONDS, [f"/api/v2/sync/maindata?rid={rid}"], cookie)
         judged(f"sync/maindata, nothing new, {OLD_GRABS} old: p99", figures["p99"],
                f"{figures['p99']:.1f} ms", 2, "2 ms")
+        took = after_a_change(radarr, next(iter(state["torrents"])))
+        line("  sync/maindata after one torrent has changed, slowest of 40", f"{took:.1f} ms")
         peak = process.status_bytes(instance.process.pid, "VmHWM")
         line("  highest memory meanwhile", mib(peak))
+
+
+def after_a_change(arr, infohash):
+    """The longest time in ms that news of one changed torrent take."""
+    rid, slowest = json.loads(arr.call("sync/maindata?rid=0"))["rid"], 0
+    for limit in range(1, 41):
+        arr.post("torrents/setUploadLimit", hashes=infohash, limit=str(limit))
+        began = time.monotonic()
+        news = json.loads(arr.call(f"sync/maindata?rid={rid}"))
+        slowest = max(slowest, (time.monotonic() - began) * 1000)
+        if news.get("full_update") or news["torrents"][infohash] != {"up_limit": limit}:
+            raise jackdaw.Failure(f"maindata tells of one changed torrent: {str(news)[:200]}")
+        rid = news["rid"]
+    return slowest
 
 
 def add_old_grabs(path):

@@ -280,7 +280,7 @@ impl Job<'_> {
         self.engine
             .store
             .set_grab_file(self.grab.id, filename, self.grab.size)?;
-        self.engine.touch();
+        self.engine.touch([self.grab.id]);
         Ok(())
     }
 

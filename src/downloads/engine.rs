@@ -1,13 +1,14 @@
 //! What all threads of the download engine share.
 //!
-//! Lock order: `adding` before the store's writer; `desk` and `lives` are leaves, each held for a
-//! few statements and never across the database, the disk or the network.
+//! Lock order: `adding` before the store's writer; `desk`, `lives` and `changes` are leaves, each
+//! held for a few statements and never across the database, the disk or the network.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::changes::{Changed, Changes};
 use super::layout::Layout;
 use super::live::{Live, Run};
 use super::pace::Pace;
@@ -43,8 +44,8 @@ pub struct Engine {
     pub pace: Pace,
     /// Bytes received since the start of the process.
     pub received: AtomicU64,
-    /// See [`super::Downloads::revision`].
-    pub revision: AtomicU64,
+    /// See [`super::Downloads::revision`] and [`super::Downloads::changed_since`].
+    pub changes: Mutex<Changes>,
     /// Held while a folder name is chosen and stored, so that two adds cannot choose the same.
     pub adding: Mutex<()>,
     /// Live figures by grab id: of unfinished grabs, and of those that moved bytes in this process.
@@ -84,16 +85,16 @@ impl Engine {
         self.bell.notify_all();
     }
 
-    /// Says that lists have changed.
-    pub fn touch(&self) {
-        self.revision.fetch_add(1, Relaxed);
+    /// Says that lists have changed: these grabs, after the change is committed.
+    pub fn touch(&self, ids: impl IntoIterator<Item = i64>) {
+        lock(&self.changes).note(ids.into_iter().map(Changed::Row));
     }
 
     /// Moves a grab; see [`Store::advance_grab`].
     pub fn advance(&self, id: i64, change: &Change<'_>) -> Result<Option<State>, StoreError> {
         let state = self.store.advance_grab(id, change)?;
         if state.is_some() {
-            self.touch();
+            self.touch([id]);
         }
         Ok(state)
     }

@@ -193,7 +193,7 @@ impl Job<'_> {
         );
         self.grab.peer_id = origin.peer_id;
         self.grab.item_id = origin.item_id;
-        self.engine.touch();
+        self.engine.touch([self.grab.id]);
         Ok(())
     }
 

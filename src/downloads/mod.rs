@@ -3,9 +3,9 @@
 //! This page is what the faces call; the parts are one file each: `states` (every arrow of a grab's
 //! state), `retry` (what an error means for the next attempt), `expect` (whether an answer may be
 //! believed), `names`, `layout` (where files lie), `space`, `pace` and `live` (rates and figures),
-//! `queue` (what starts when), `worker` (one run of a grab, with failover), `attempt` and `transfer`
-//! (one request and its bytes), `slow` (when a friend is too slow), `finish` (the way to the final
-//! name).
+//! `lists` (many grabs, some at a time) and `changes` (which of them differ), `queue` (what starts
+//! when), `worker` (one run of a grab, with failover), `attempt` and `transfer` (one request and its
+//! bytes), `slow` (when a friend is too slow), `finish` (the way to the final name).
 //!
 //! Invariants. While bytes flow, only the part file is written: its length is the progress. Bytes of
 //! two versions of a file never meet in one part file. A grab is completed when its file has its
@@ -18,12 +18,14 @@
 //! grab that does not fit on the disk lets later ones pass that do.
 
 mod attempt;
+mod changes;
 mod engine;
 mod expect;
 mod failover;
 mod finish;
 mod grab;
 mod layout;
+mod lists;
 mod live;
 mod names;
 mod pace;
@@ -41,6 +43,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
+pub use changes::{Changed, MAX_CHANGES};
 pub use grab::{AddError, Grab, NewGrab, QueueMove, Scope, Selection, State, Totals};
 
 use crate::catalogue::Catalogue;
@@ -101,7 +104,7 @@ impl Downloads {
             patience,
             pace,
             received: AtomicU64::new(0),
-            revision: AtomicU64::new(1),
+            changes: Mutex::default(),
             adding: Mutex::new(()),
             lives: Mutex::new(HashMap::new()),
             desk: Mutex::new(Desk::default()),
@@ -191,14 +194,15 @@ impl Downloads {
                     row.grab.arr,
                     row.grab.title
                 );
-                self.engine.touch();
+                self.engine.touch([id]);
                 self.engine.ring();
             }
         }
         Ok(infohash)
     }
 
-    /// Grabs in scope, oldest first; `category` filters exactly (`Some("")` = uncategorised).
+    /// Grabs in scope, oldest first; `category` filters exactly (`Some("")` = uncategorised). All
+    /// of them at once: for long lists see [`Downloads::ids`].
     pub fn list(&self, scope: &Scope, category: Option<&str>) -> Result<Vec<Grab>, StoreError> {
         let mut grabs = self.engine.store.grabs(scope, category)?;
         for grab in &mut grabs {
@@ -233,11 +237,12 @@ impl Downloads {
         which: &Selection,
         delete_files: bool,
     ) -> Result<(), StoreError> {
-        for grab in self.engine.store.selected_grabs(scope, which)? {
+        for id in self.selected(scope, which)? {
             // The row as it is now: it may have been completed in the meantime.
-            let Some(grab) = self.engine.store.delete_grab(grab.id)? else {
+            let Some(grab) = self.engine.store.delete_grab(id)? else {
                 continue;
             };
+            lock(&self.engine.changes).note([Changed::Gone(grab.infohash)]);
             self.engine.forget(grab.id);
             // A transfer that is still ending removes its part file once more.
             self.engine.layout.remove_part(grab.id, &grab.infohash);
@@ -265,7 +270,7 @@ impl Downloads {
                 }
             }
         }
-        self.changed();
+        self.engine.ring();
         Ok(())
     }
 
@@ -284,7 +289,7 @@ impl Downloads {
     /// Compares finished files with the size they must have; what is missing or wrong is
     /// downloaded again. Part files are trusted by length. Failed grabs are retried.
     pub fn recheck(&self, scope: &Scope, which: &Selection) -> Result<(), StoreError> {
-        for grab in self.engine.store.selected_grabs(scope, which)? {
+        self.each_selected(scope, which, |grab| {
             let event = match grab.state {
                 State::Failed => Event::Resume,
                 State::Completed => {
@@ -294,16 +299,16 @@ impl Downloads {
                         .layout
                         .has_finished(&grab.folder, filename, grab.size)
                     {
-                        continue;
+                        return Ok(());
                     }
                     lock(&self.engine.lives).remove(&grab.id);
                     Event::Missing
                 }
-                _ => continue,
+                _ => return Ok(()),
             };
-            self.advance_one(&grab, event)?;
-        }
-        self.changed();
+            self.advance_one(grab, event).map(|_| ())
+        })?;
+        self.engine.ring();
         Ok(())
     }
 
@@ -314,14 +319,15 @@ impl Downloads {
         which: &Selection,
         on: bool,
     ) -> Result<(), StoreError> {
-        let grabs = self.engine.store.selected_grabs(scope, which)?;
-        self.engine.store.set_grab_force(&ids(&grabs), on)?;
+        let ids = self.selected(scope, which)?;
+        self.engine.store.set_grab_force(&ids, on)?;
+        self.engine.touch(ids);
         if on {
-            for grab in &grabs {
-                self.advance_one(grab, Event::Force)?;
-            }
+            self.each_selected(scope, which, |grab| {
+                self.advance_one(grab, Event::Force).map(|_| ())
+            })?;
         }
-        self.changed();
+        self.engine.ring();
         Ok(())
     }
 
@@ -332,35 +338,34 @@ impl Downloads {
         which: &Selection,
         to: QueueMove,
     ) -> Result<(), StoreError> {
-        let mut grabs = self.engine.store.selected_grabs(scope, which)?;
-        grabs.retain(|grab| grab.state.is_unfinished());
-        grabs.sort_by_key(|grab| grab.position);
+        let mut grabs: Vec<(i64, i64)> = Vec::new();
+        self.each_selected(scope, which, |grab| {
+            if grab.state.is_unfinished() {
+                grabs.push((grab.position, grab.id));
+            }
+            Ok(())
+        })?;
+        grabs.sort_unstable();
+        let ids: Vec<i64> = grabs.into_iter().map(|(_, id)| id).collect();
+        let store = &self.engine.store;
         match to {
-            QueueMove::Top => self
-                .engine
-                .store
-                .move_grabs_to(&ids(&grabs), QueueEdge::Top)?,
-            QueueMove::Bottom => self
-                .engine
-                .store
-                .move_grabs_to(&ids(&grabs), QueueEdge::Bottom)?,
+            QueueMove::Top => store.move_grabs_to(&ids, QueueEdge::Top)?,
+            QueueMove::Bottom => store.move_grabs_to(&ids, QueueEdge::Bottom)?,
             QueueMove::Up => {
-                for grab in &grabs {
-                    self.engine
-                        .store
-                        .move_grab_by_one(grab.id, QueueEdge::Top)?;
+                for id in &ids {
+                    store.move_grab_by_one(*id, QueueEdge::Top)?;
                 }
             }
             QueueMove::Down => {
                 // The last one first: the others must not run into it.
-                for grab in grabs.iter().rev() {
-                    self.engine
-                        .store
-                        .move_grab_by_one(grab.id, QueueEdge::Bottom)?;
+                for id in ids.iter().rev() {
+                    store.move_grab_by_one(*id, QueueEdge::Bottom)?;
                 }
             }
         }
-        self.changed();
+        // Whom they overtook is unfinished too: see `changed_since`.
+        self.engine.touch(ids);
+        self.engine.ring();
         Ok(())
     }
 
@@ -371,11 +376,9 @@ impl Downloads {
         which: &Selection,
         category: &str,
     ) -> Result<(), StoreError> {
-        let grabs = self.engine.store.selected_grabs(scope, which)?;
-        self.engine
-            .store
-            .set_grab_category(&ids(&grabs), category)?;
-        self.engine.touch();
+        let ids = self.selected(scope, which)?;
+        self.engine.store.set_grab_category(&ids, category)?;
+        self.engine.touch(ids);
         Ok(())
     }
 
@@ -386,7 +389,7 @@ impl Downloads {
         which: &Selection,
         change: &dyn Fn(Vec<String>) -> Vec<String>,
     ) -> Result<(), StoreError> {
-        for grab in self.engine.store.selected_grabs(scope, which)? {
+        self.each_selected(scope, which, |grab| {
             let before = grab.tags.split(", ").filter(|tag| !tag.is_empty());
             let mut after = change(before.map(str::to_owned).collect());
             after.sort();
@@ -394,10 +397,10 @@ impl Downloads {
             let after = after.join(", ");
             if after != grab.tags {
                 self.engine.store.set_grab_tags(grab.id, &after)?;
+                self.engine.touch([grab.id]);
             }
-        }
-        self.engine.touch();
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Stores limits as asked; `None` = leave as it is.
@@ -409,15 +412,15 @@ impl Downloads {
         seeding_minutes: Option<i64>,
         inactive_minutes: Option<i64>,
     ) -> Result<(), StoreError> {
-        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        let ids = self.selected(scope, which)?;
         self.engine.store.set_grab_share_limits(
-            &ids(&grabs),
+            &ids,
             // The column takes no NaN: SQLite would store NULL.
             ratio.filter(|ratio| ratio.is_finite()),
             seeding_minutes,
             inactive_minutes,
         )?;
-        self.engine.touch();
+        self.engine.touch(ids);
         Ok(())
     }
 
@@ -428,20 +431,20 @@ impl Downloads {
         which: &Selection,
         bytes_per_second: u64,
     ) -> Result<(), StoreError> {
-        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        let ids = self.selected(scope, which)?;
         self.engine
             .store
-            .set_grab_download_limit(&ids(&grabs), bytes_per_second)?;
-        for grab in &grabs {
-            let live = lock(&self.engine.lives).get(&grab.id).cloned();
+            .set_grab_download_limit(&ids, bytes_per_second)?;
+        for id in &ids {
+            let live = lock(&self.engine.lives).get(id).cloned();
             if let Some(live) = live {
                 lock(&live.limit).set_rate(bytes_per_second, Instant::now());
             }
-            if let Some(run) = lock(&self.engine.desk).running.get(&grab.id) {
+            if let Some(run) = lock(&self.engine.desk).running.get(id) {
                 run.wake();
             }
         }
-        self.engine.touch();
+        self.engine.touch(ids);
         Ok(())
     }
 
@@ -452,11 +455,11 @@ impl Downloads {
         which: &Selection,
         bytes_per_second: u64,
     ) -> Result<(), StoreError> {
-        let grabs = self.engine.store.selected_grabs(scope, which)?;
+        let ids = self.selected(scope, which)?;
         self.engine
             .store
-            .set_grab_upload_limit(&ids(&grabs), bytes_per_second)?;
-        self.engine.touch();
+            .set_grab_upload_limit(&ids, bytes_per_second)?;
+        self.engine.touch(ids);
         Ok(())
     }
 
@@ -466,7 +469,6 @@ impl Downloads {
         for run in lock(&self.engine.desk).running.values() {
             run.wake();
         }
-        self.engine.touch();
     }
 
     /// The rate limit in force now, bytes per second; 0 = none.
@@ -493,12 +495,6 @@ impl Downloads {
     /// Bytes free for us at `completed_path`: 0 when that cannot be found out.
     pub fn free_space(&self) -> u64 {
         self.engine.layout.free_space().unwrap_or(0)
-    }
-
-    /// A number that grows whenever anything that a list shows may have changed by other than
-    /// transfer progress (for cheap change detection).
-    pub fn revision(&self) -> u64 {
-        self.engine.revision.load(Relaxed)
     }
 
     /// Finished grabs of a login that its arr has not taken yet: the newest, `limit` at most. Live
@@ -596,12 +592,13 @@ impl Downloads {
         event: Event,
         then: impl Fn(&Grab),
     ) -> Result<(), StoreError> {
-        for grab in self.engine.store.selected_grabs(scope, which)? {
-            if self.advance_one(&grab, event)?.is_some() {
-                then(&grab);
+        self.each_selected(scope, which, |grab| {
+            if self.advance_one(grab, event)?.is_some() {
+                then(grab);
             }
-        }
-        self.changed();
+            Ok(())
+        })?;
+        self.engine.ring();
         Ok(())
     }
 
@@ -619,11 +616,6 @@ impl Downloads {
             desk.no_room.remove(&grab.id);
         }
         Ok(state)
-    }
-
-    fn changed(&self) {
-        self.engine.touch();
-        self.engine.ring();
     }
 }
 
@@ -659,10 +651,6 @@ fn open_folder(completed: &Path, store: &Store) -> Result<Layout, String> {
 fn is_gone(file: &Path) -> bool {
     matches!(std::fs::symlink_metadata(file),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound)
-}
-
-fn ids(grabs: &[Grab]) -> Vec<i64> {
-    grabs.iter().map(|grab| grab.id).collect()
 }
 
 #[cfg(test)]

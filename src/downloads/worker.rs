@@ -287,7 +287,7 @@ impl Drop for Leaving<'_> {
         desk.running.remove(&self.id);
         desk.is_rung = true;
         drop(desk);
-        self.engine.touch();
+        self.engine.touch([self.id]);
         self.engine.bell.notify_all();
         self.engine.ended.notify_all();
     }

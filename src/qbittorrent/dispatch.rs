@@ -4,9 +4,11 @@
 //! known (404), parameters (400), then the call itself. So without a session even an unknown call is a
 //! 403, on which clients log in again. Reads take GET, HEAD and POST, commands POST only.
 //!
-//! `auth/login` may wait several seconds and `torrents/add` may ask a friend: their routes must run on
-//! threads of their own ([`crate::http::Weight::Long`]); everything else is short.
+//! `auth/login` may wait several seconds, `torrents/add` may ask a friend, `torrents/delete` and
+//! `recheck` may wake a disk: their routes must run on threads of their own
+//! ([`crate::http::Weight::Long`]); everything else is short, or is written as a stream.
 
+use std::io::{self, Write};
 use std::time::Instant;
 
 use crate::clock::now_unix;
@@ -76,12 +78,16 @@ impl Refusal {
     pub fn not_found() -> Refusal {
         Refusal::new(404, "Not Found")
     }
+
+    fn internal() -> Refusal {
+        Refusal::new(500, "Internal Server Error")
+    }
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
         log::error!("qBittorrent call failed: {error}");
-        Refusal::new(500, "Internal Server Error")
+        Refusal::internal()
     }
 }
 
@@ -95,6 +101,26 @@ pub(super) fn done() -> Answer {
 /// 200 with JSON.
 pub(super) fn json(body: impl Into<Vec<u8>>) -> Answer {
     Ok(Response::json(200, body))
+}
+
+/// 200 with JSON that `write` writes. A long one is written to the client as it is made, on a
+/// thread that may wait for it; a short one is an answer like any other.
+pub(super) fn written(
+    is_long: bool,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+) -> Answer {
+    let mut response = Response::json(200, "");
+    response.body = if is_long {
+        Body::Writer(Box::new(write))
+    } else {
+        let mut body = Vec::new();
+        write(&mut body).map_err(|error| {
+            log::error!("qBittorrent call failed: {error}");
+            Refusal::internal()
+        })?;
+        Body::Bytes(body)
+    };
+    Ok(response)
 }
 
 /// 200 with text.

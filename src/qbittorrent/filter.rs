@@ -9,6 +9,9 @@ use crate::torrent::stub::Infohash;
 
 use super::view::{FIELDS, Field, View};
 
+/// The state of every finished torrent.
+const FINISHED: &str = "pausedUP";
+
 /// Which of our states a `filter` shows.
 pub fn filter_shows(filter: &str, state: &str) -> bool {
     let is_active = matches!(state, "downloading" | "forcedDL");
@@ -32,39 +35,49 @@ pub fn filter_shows(filter: &str, state: &str) -> bool {
 
 /// What a client wants to see; `None` = any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted<'a> {
+pub struct Wanted {
     /// `filter`.
-    pub filter: Option<&'a str>,
+    pub filter: Option<String>,
     /// `category`, exact; empty = uncategorised.
-    pub category: Option<&'a str>,
+    pub category: Option<String>,
     /// `tag`, exact; empty = untagged.
-    pub tag: Option<&'a str>,
-    /// `hashes`; unreadable ones match nothing.
+    pub tag: Option<String>,
+    /// `hashes`, sorted; unreadable ones match nothing.
     pub hashes: Option<Vec<Infohash>>,
 }
 
-impl Wanted<'_> {
+impl Wanted {
+    /// Whether finished torrents can be among those shown: most filters are for the few others.
+    pub fn may_show_finished(&self) -> bool {
+        let filter = self.filter.as_deref();
+        filter.is_none_or(|filter| filter_shows(filter, FINISHED))
+    }
+
     /// Whether a torrent is to be listed.
     pub fn shows(&self, view: &View<'_>) -> bool {
         let grab: &Grab = view.grab;
-        self.filter
-            .is_none_or(|filter| filter_shows(filter, view.state()))
-            && self.category.is_none_or(|wanted| grab.category == wanted)
-            && self.tag.is_none_or(|wanted| match wanted {
+        let filter = self.filter.as_deref();
+        let category = self.category.as_deref();
+        filter.is_none_or(|filter| filter_shows(filter, view.state()))
+            && category.is_none_or(|wanted| grab.category == wanted)
+            && self.tag.as_deref().is_none_or(|wanted| match wanted {
                 "" => grab.tags.is_empty(),
                 wanted => grab.tags.split(", ").any(|tag| tag == wanted),
             })
             && self
                 .hashes
                 .as_ref()
-                .is_none_or(|hashes| hashes.contains(&grab.infohash))
+                .is_none_or(|hashes| hashes.binary_search(&grab.infohash).is_ok())
     }
 }
 
-/// Reads `hashes` of a list; an empty value filters nothing.
+/// Reads `hashes` of a list, sorted and each once; an empty value filters nothing.
 pub fn wanted_hashes(text: Option<&str>) -> Option<Vec<Infohash>> {
     let text = text.filter(|text| !text.is_empty())?;
-    Some(text.split('|').filter_map(Infohash::parse).collect())
+    let mut hashes: Vec<Infohash> = text.split('|').filter_map(Infohash::parse).collect();
+    hashes.sort_unstable();
+    hashes.dedup();
+    Some(hashes)
 }
 
 /// The field that `sort` names.
@@ -130,6 +143,11 @@ mod tests {
         ] {
             let shown = states.map(|state| filter_shows(filter, state));
             assert_eq!(shown, expected, "{filter}");
+            let wanted = Wanted {
+                filter: Some(filter.to_string()),
+                ..Wanted::default()
+            };
+            assert_eq!(wanted.may_show_finished(), expected[6], "{filter}");
         }
     }
 
@@ -159,8 +177,8 @@ mod tests {
         ] {
             let wanted = Wanted {
                 filter: None,
-                category,
-                tag,
+                category: category.map(str::to_owned),
+                tag: tag.map(str::to_owned),
                 hashes: wanted_hashes(hashes),
             };
             assert_eq!(wanted.shows(&view), expected, "{wanted:?}");

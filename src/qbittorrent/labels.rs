@@ -1,6 +1,6 @@
 //! Calls about categories and tags. Each login has its own; the owner sees and changes all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::downloads::{Downloads, Scope, Selection};
 use crate::store::StoreError;
@@ -9,6 +9,7 @@ use crate::torrent::stub::Infohash;
 
 use super::dispatch::{Answer, Context, Refusal, done, json};
 use super::input::is_category;
+use super::lens::PAGE;
 use super::value::{Value, object, push_key, string_array};
 
 /// `torrents/categories`.
@@ -108,13 +109,33 @@ pub(super) fn remove_categories(context: &Context<'_>) -> Answer {
 /// same hash in another category, and the owner's scope has both.
 fn empty(context: &Context<'_>, downloads: &Downloads, name: &str) -> Result<(), StoreError> {
     let mut by_login: BTreeMap<String, Vec<Infohash>> = BTreeMap::new();
-    for grab in downloads.list(&context.who.scope, Some(name))? {
-        by_login.entry(grab.arr).or_default().push(grab.infohash);
+    for page in downloads.ids(&context.who.scope, Some(name))?.chunks(PAGE) {
+        for grab in downloads.by_ids(page)? {
+            by_login.entry(grab.arr).or_default().push(grab.infohash);
+        }
     }
     for (login, hashes) in by_login {
         downloads.set_category(&Scope::Arr(login), &Selection::Hashes(hashes), "")?;
     }
     Ok(())
+}
+
+/// The logins whose grabs a selection has. A label that the owner puts on an arr's grab is that arr's
+/// too: else its list of torrents would name labels that its list of labels does not have.
+fn logins(
+    context: &Context<'_>,
+    downloads: &Downloads,
+    which: &Selection,
+) -> Result<BTreeSet<String>, StoreError> {
+    let scope = &context.who.scope;
+    if let Scope::Arr(login) = scope {
+        return Ok(BTreeSet::from([login.clone()]));
+    }
+    let mut logins = BTreeSet::new();
+    for page in downloads.selected(scope, which)?.chunks(PAGE) {
+        logins.extend(downloads.by_ids(page)?.into_iter().map(|grab| grab.arr));
+    }
+    Ok(logins)
 }
 
 /// `torrents/setCategory`: an unknown category is an error only if there is a torrent to put in it.
@@ -125,34 +146,22 @@ pub(super) fn set_category(context: &Context<'_>) -> Answer {
     let name = context.input.text("category");
     let which = context.input.selection();
     let store = &context.services.store;
-    if !name.is_empty() && !store.has_category(context.labels_of(), name)? {
-        return if matches_any(context, downloads, &which)? {
-            Err(Refusal::new(409, "Incorrect category name"))
-        } else {
-            done()
+    if !name.is_empty() {
+        let mut categories = store.categories(context.labels_of())?.into_iter();
+        let Some((_, save_path)) = categories.find(|(known, _)| known == name) else {
+            return match downloads.selected(&context.who.scope, &which)?.is_empty() {
+                true => done(),
+                false => Err(Refusal::new(409, "Incorrect category name")),
+            };
         };
+        for login in logins(context, downloads, &which)? {
+            if store.create_category(&login, name, &save_path)? == Created::New {
+                context.face.labels_changed();
+            }
+        }
     }
     downloads.set_category(&context.who.scope, &which, name)?;
     done()
-}
-
-fn matches_any(
-    context: &Context<'_>,
-    downloads: &Downloads,
-    which: &Selection,
-) -> Result<bool, StoreError> {
-    let scope = &context.who.scope;
-    match which {
-        Selection::All => Ok(!downloads.list(scope, None)?.is_empty()),
-        Selection::Hashes(hashes) => {
-            for hash in hashes {
-                if downloads.get(scope, hash)?.is_some() {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
-        }
-    }
 }
 
 /// `torrents/tags`.
@@ -190,11 +199,16 @@ pub(super) fn delete_tags(context: &Context<'_>) -> Answer {
 /// `torrents/addTags`: creates unknown tags.
 pub(super) fn add_tags(context: &Context<'_>) -> Answer {
     let tags = context.input.tags();
-    let store = &context.services.store;
-    store.create_tags(&context.who.login, &tags)?;
+    let which = context.input.selection();
+    let mut logins_affected = BTreeSet::from([context.who.login.clone()]);
+    if let Some(downloads) = context.downloads() {
+        logins_affected.extend(logins(context, downloads, &which)?);
+    }
+    for login in &logins_affected {
+        context.services.store.create_tags(login, &tags)?;
+    }
     context.face.labels_changed();
     if let Some(downloads) = context.downloads() {
-        let which = context.input.selection();
         downloads.change_tags(&context.who.scope, &which, &|mut own| {
             own.extend(tags.iter().cloned());
             own.sort();

@@ -1,169 +1,159 @@
 //! Calls that read torrents.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
 
-use crate::downloads::{Downloads, Grab, Scope};
-use crate::http::{Body, Response};
-use crate::store::{Store, StoreError};
+use crate::downloads::Grab;
+use crate::http::Response;
 use crate::torrent::stub::Infohash;
 
 use super::details;
-use super::dispatch::{Answer, Context, Refusal, json, text};
+use super::dispatch::{Answer, Context, Refusal, json, text, written};
 use super::filter::{Wanted, page, sort_field, wanted_hashes};
+use super::lens::{LONG_LIST, Lens};
+use super::lock;
 use super::value::{Value, object};
-use super::view::{Settings, View};
-use super::{Face, lock};
-
-/// A list longer than this is written item by item to the client instead of being built in memory
-/// first: some 200 KiB.
-pub(super) const LONG_LIST: usize = 150;
-
-/// Queue places by grab id, as of a revision of the downloads.
-#[derive(Default)]
-pub(super) struct Places {
-    revision: Option<u64>,
-    by_id: Arc<HashMap<i64, u64>>,
-}
-
-/// The queue places now.
-pub(super) fn places(
-    face: &Face,
-    store: &Store,
-    downloads: &Downloads,
-) -> Result<Arc<HashMap<i64, u64>>, StoreError> {
-    let mut places = lock(&face.places);
-    // Read before the query: a change in between is then seen next time.
-    let revision = downloads.revision();
-    if places.revision != Some(revision) {
-        let order = store.queue_order()?;
-        places.by_id = Arc::new(order.into_iter().zip(1..).collect());
-        places.revision = Some(revision);
-    }
-    Ok(Arc::clone(&places.by_id))
-}
-
-/// What turns grabs into torrents.
-#[derive(Clone)]
-pub(super) struct Lens {
-    settings: Settings,
-    places: Arc<HashMap<i64, u64>>,
-    now: u64,
-}
-
-impl Lens {
-    pub fn new(context: &Context<'_>, downloads: &Downloads) -> Result<Lens, StoreError> {
-        Ok(Lens {
-            settings: Settings::new(downloads.settings()),
-            places: places(context.face, &context.services.store, downloads)?,
-            now: context.now,
-        })
-    }
-
-    pub fn view<'a>(&'a self, grab: &'a Grab) -> View<'a> {
-        View {
-            grab,
-            place: self.places.get(&grab.id).copied().unwrap_or(0),
-            settings: &self.settings,
-            now: self.now,
-        }
-    }
-}
+use super::view::{Field, View};
 
 /// `torrents/info`.
 pub(super) fn info(context: &Context<'_>) -> Answer {
-    let Some(downloads) = context.downloads() else {
+    let Some(lens) = Lens::new(context)? else {
         return json("[]");
     };
     let input = &context.input;
+    let owned = |name| input.get(name).map(str::to_owned);
     let wanted = Wanted {
-        filter: input.get("filter"),
-        category: input.get("category"),
-        tag: input.get("tag"),
+        filter: owned("filter"),
+        category: owned("category"),
+        tag: owned("tag"),
         hashes: wanted_hashes(input.get("hashes")),
     };
-    let lens = Lens::new(context, downloads)?;
-    let mut grabs = candidates(context, downloads, &wanted)?;
-    grabs.retain(|grab| wanted.shows(&lens.view(grab)));
-    if let Some(sort) = input.get("sort").filter(|sort| !sort.is_empty()) {
-        let Some(field) = sort_field(sort) else {
-            // The real server looks at the first torrent for the key.
-            return if grabs.is_empty() {
-                json("[]")
-            } else {
-                Err(Refusal::new(400, "'sort' parameter is invalid"))
-            };
+    let (downloads, scope) = (lens.downloads(), lens.scope());
+    let mut ids = match &wanted.hashes {
+        Some(hashes) => downloads.ids_of(scope, hashes)?,
+        None => downloads.ids(scope, wanted.category.as_deref())?,
+    };
+    if !wanted.may_show_finished() {
+        ids.retain(|id| lens.is_unfinished(*id));
+    }
+    let sort = match input.get("sort").filter(|sort| !sort.is_empty()) {
+        Some(name) => match sort_field(name) {
+            Some(field) => Some(field),
+            None => return invalid_sort(&lens, &ids, &wanted),
+        },
+        None => None,
+    };
+    let is_long = ids.len() > LONG_LIST;
+    let list = List {
+        lens,
+        ids,
+        wanted,
+        sort,
+        is_reverse: input.boolean("reverse") == Some(true),
+        offset: input.integer("offset").unwrap_or(0),
+        limit: input.integer("limit").unwrap_or(0),
+        sorting: Arc::clone(&context.face.sorting),
+    };
+    written(is_long, move |out| list.write(out))
+}
+
+/// The real server looks at the first torrent for the key: without any there is no error.
+fn invalid_sort(lens: &Lens, ids: &[i64], wanted: &Wanted) -> Answer {
+    let mut is_empty = true;
+    let looked = lens.each(ids, |view| {
+        is_empty = !wanted.shows(view);
+        Ok(match is_empty {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
+    });
+    match (looked, is_empty) {
+        (Ok(()), true) => json("[]"),
+        (Ok(()), false) => Err(Refusal::new(400, "'sort' parameter is invalid")),
+        (Err(error), _) => written(false, |_| Err(error)),
+    }
+}
+
+/// A list that is about to be written.
+struct List {
+    lens: Lens,
+    /// Candidates, oldest first.
+    ids: Vec<i64>,
+    wanted: Wanted,
+    sort: Option<&'static Field>,
+    is_reverse: bool,
+    offset: i64,
+    limit: i64,
+    /// One long list is sorted at a time: its keys, which may be paths, are a MiB or more, and
+    /// there may be as many lists as there are threads for them.
+    sorting: Arc<Mutex<()>>,
+}
+
+impl List {
+    /// Writes the array. Without an order and an offset, one pass over the rows; else one to see
+    /// which ones, of which only the ids are kept, and one to write those.
+    fn write(mut self, out: &mut dyn Write) -> io::Result<()> {
+        let is_chosen = self.sort.is_some() || self.offset != 0;
+        if is_chosen {
+            self.choose()?;
+        } else if self.is_reverse {
+            self.ids.reverse();
+        }
+        let most = match usize::try_from(self.limit) {
+            Ok(limit) if limit > 0 => limit,
+            _ => usize::MAX,
         };
-        grabs.sort_by(|a, b| {
-            let (a, b) = (lens.view(a), lens.view(b));
-            (field.value)(&a).order(&(field.value)(&b))
-        });
-    }
-    if input.boolean("reverse") == Some(true) {
-        grabs.reverse();
-    }
-    let shown = page(
-        grabs.len(),
-        input.integer("offset").unwrap_or(0),
-        input.integer("limit").unwrap_or(0),
-    );
-    let grabs: Vec<Grab> = grabs.drain(shown).collect();
-    if grabs.len() <= LONG_LIST {
-        let mut out = Vec::new();
-        // Writing to memory cannot fail.
-        let _ = write_list(&mut out, &grabs, &lens);
-        return json(out);
-    }
-    let mut response = Response::json(200, "");
-    response.body = Body::Writer(Box::new(move |out| write_list(out, &grabs, &lens)));
-    Ok(response)
-}
-
-/// The grabs to look through; few when the request names hashes or a category.
-fn candidates(
-    context: &Context<'_>,
-    downloads: &Downloads,
-    wanted: &Wanted<'_>,
-) -> Result<Vec<Grab>, StoreError> {
-    /// Above this, one list costs less than as many look-ups.
-    const FEW: usize = 50;
-    let scope = &context.who.scope;
-    match &wanted.hashes {
-        // The owner may see one hash twice, once for each arr.
-        Some(hashes) if hashes.len() <= FEW && *scope != Scope::All => {
-            let mut hashes = hashes.clone();
-            hashes.sort();
-            hashes.dedup();
-            let mut grabs = Vec::new();
-            for hash in hashes {
-                grabs.extend(downloads.get(scope, &hash)?);
+        let mut count = 0;
+        let mut item = String::new();
+        out.write_all(b"[")?;
+        self.lens.each(&self.ids, |view| {
+            if is_chosen || self.wanted.shows(view) {
+                item.clear();
+                if count > 0 {
+                    item.push(',');
+                }
+                view.write(&mut item, true);
+                out.write_all(item.as_bytes())?;
+                count += 1;
             }
-            grabs.sort_by_key(|grab| (grab.added_at, grab.id));
-            Ok(grabs)
-        }
-        _ => downloads.list(scope, wanted.category),
+            Ok(match count < most {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            })
+        })?;
+        out.write_all(b"]")
     }
-}
 
-fn write_list(out: &mut dyn Write, grabs: &[Grab], lens: &Lens) -> std::io::Result<()> {
-    out.write_all(b"[")?;
-    let mut item = String::new();
-    for (index, grab) in grabs.iter().enumerate() {
-        item.clear();
-        lens.view(grab).write(&mut item, true);
-        if index > 0 {
-            out.write_all(b",")?;
+    /// Leaves the ids of the page that is wanted, in their order.
+    fn choose(&mut self) -> io::Result<()> {
+        let _held = (self.ids.len() > LONG_LIST).then(|| lock(&self.sorting));
+        let mut keyed: Vec<(Option<Value<'static>>, i64)> = Vec::new();
+        self.lens.each(&self.ids, |view| {
+            if self.wanted.shows(view) {
+                let key = self.sort.map(|field| (field.value)(view).into_owned());
+                keyed.push((key, view.grab.id));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        keyed.sort_by(|(a, _), (b, _)| match (a, b) {
+            (Some(a), Some(b)) => a.order(b),
+            _ => std::cmp::Ordering::Equal,
+        });
+        if self.is_reverse {
+            keyed.reverse();
         }
-        out.write_all(item.as_bytes())?;
+        let shown = page(keyed.len(), self.offset, self.limit);
+        self.ids = keyed.drain(shown).map(|(_, id)| id).collect();
+        Ok(())
     }
-    out.write_all(b"]")
 }
 
 /// `torrents/count`.
 pub(super) fn count(context: &Context<'_>) -> Answer {
     let count = match context.downloads() {
-        Some(downloads) => downloads.list(&context.who.scope, None)?.len(),
+        Some(downloads) => downloads.count(&context.who.scope)?,
         None => 0,
     };
     text(count.to_string())
@@ -174,12 +164,12 @@ pub(super) fn with_torrent<T>(
     context: &Context<'_>,
     show: impl FnOnce(&View<'_>) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
-    let downloads = context.downloads().ok_or_else(Refusal::not_found)?;
+    let lens = Lens::new(context)?.ok_or_else(Refusal::not_found)?;
     let hash = context.input.hash().ok_or_else(Refusal::not_found)?;
-    let grab = downloads
-        .get(&context.who.scope, &hash)?
+    let grab = lens
+        .downloads()
+        .get(lens.scope(), &hash)?
         .ok_or_else(Refusal::not_found)?;
-    let lens = Lens::new(context, downloads)?;
     show(&lens.view(&grab))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A [`Board`] remembers for one scope, not for each session, a digest of every tracked field and the
 //! version at which it last changed; a session remembers only which versions its last answers stood
-//! for ([`Progress`]). So memory is bounded by the number of grabs (about 300 bytes each) and scopes, and
+//! for ([`Progress`]). So memory is bounded by the number of grabs (about 200 bytes each) and scopes, and
 //! an answer to "nothing new" costs nothing. Rules of the real server: an answer to a `rid` that is
 //! neither the last given nor the last acknowledged is full; asking again with the same `rid`
 //! repeats everything since that `rid`.
@@ -22,7 +22,8 @@ pub type Version = u64;
 /// What one entry was last seen as.
 struct Entry<const N: usize> {
     marks: [u32; N],
-    versions: [Version; N],
+    /// When each field last changed; `None` while the entry is as it was created, as most are.
+    versions: Option<Box<[Version; N]>>,
     created: Version,
     latest: Version,
     round: u64,
@@ -72,7 +73,7 @@ impl<K: Eq + Hash + Clone + Ord, const N: usize> Ledger<K, N> {
             None => {
                 let entry = Entry {
                     marks,
-                    versions: [version; N],
+                    versions: None,
                     created: version,
                     latest: version,
                     round,
@@ -82,18 +83,19 @@ impl<K: Eq + Hash + Clone + Ord, const N: usize> Ledger<K, N> {
             }
             Some(entry) => {
                 entry.round = round;
-                let mut differs = false;
+                if entry.marks == marks {
+                    return false;
+                }
+                let created = entry.created;
+                let versions = entry.versions.get_or_insert_with(|| Box::new([created; N]));
                 for (index, mark) in marks.iter().enumerate() {
                     if entry.marks[index] != *mark {
-                        entry.marks[index] = *mark;
-                        entry.versions[index] = version;
-                        differs = true;
+                        versions[index] = version;
                     }
                 }
-                if differs {
-                    entry.latest = version;
-                }
-                differs
+                entry.marks = marks;
+                entry.latest = version;
+                true
             }
         }
     }
@@ -110,6 +112,21 @@ impl<K: Eq + Hash + Clone + Ord, const N: usize> Ledger<K, N> {
             stays
         });
         let any = !gone.is_empty();
+        self.forget(gone, version);
+        any
+    }
+
+    /// Notes that a key is gone; true when it was there.
+    fn remove(&mut self, key: K, version: Version) -> bool {
+        let was_there = self.entries.remove(&key).is_some();
+        if was_there {
+            self.forget([key], version);
+        }
+        was_there
+    }
+
+    /// Remembers removals, [`MAX_REMOVED`] at most.
+    fn forget(&mut self, gone: impl IntoIterator<Item = K>, version: Version) {
         self.removed
             .extend(gone.into_iter().map(|key| (version, key)));
         if self.removed.len() > MAX_REMOVED {
@@ -118,7 +135,6 @@ impl<K: Eq + Hash + Clone + Ord, const N: usize> Ledger<K, N> {
                 self.floor = version;
             }
         }
-        any
     }
 
     /// Entries that changed after `since`, in key order.
@@ -130,7 +146,10 @@ impl<K: Eq + Hash + Clone + Ord, const N: usize> Ledger<K, N> {
             .map(|(key, entry)| Changed {
                 key: key.clone(),
                 new: entry.created > since,
-                fields: entry.versions.map(|version| version > since),
+                fields: match &entry.versions {
+                    Some(versions) => versions.map(|version| version > since),
+                    None => [entry.created > since; N],
+                },
             })
             .collect();
         changed.sort_by(|a, b| a.key.cmp(&b.key));
@@ -180,22 +199,33 @@ impl<T: Eq + Hash + Clone + Ord, const N: usize> Board<T, N> {
         }
     }
 
-    /// Compares with all torrents as they are now.
-    pub fn refresh_torrents(&mut self, now: impl IntoIterator<Item = (T, [u32; N])>) {
+    /// Compares with all torrents as they are now: `walk` gives them one after the other. If it
+    /// fails, what it gave counts and nothing else is taken to be gone.
+    pub fn walk_torrents<E>(
+        &mut self,
+        walk: impl FnOnce(&mut dyn FnMut(T, [u32; N])) -> Result<(), E>,
+    ) -> Result<(), E> {
         let version = self.version + 1;
-        let changed = refresh(&mut self.torrents, now, version);
+        let torrents = &mut self.torrents;
+        torrents.begin();
+        let mut changed = false;
+        let walked = walk(&mut |key, marks| changed |= torrents.note(key, marks, version));
+        if walked.is_ok() {
+            changed |= torrents.end(version);
+        }
         self.advance(changed);
+        walked
     }
 
-    /// Compares with some torrents; the others are as they were. Unknown keys are ignored: the next
-    /// complete refresh brings them.
-    pub fn update_torrents(&mut self, now: impl IntoIterator<Item = (T, [u32; N])>) {
+    /// Compares with some torrents as they are now (`None` = gone); the others are as they were.
+    pub fn update_torrents(&mut self, now: impl IntoIterator<Item = (T, Option<[u32; N]>)>) {
         let version = self.version + 1;
         let mut changed = false;
         for (key, marks) in now {
-            if self.torrents.entries.contains_key(&key) {
-                changed |= self.torrents.note(key, marks, version);
-            }
+            changed |= match marks {
+                Some(marks) => self.torrents.note(key, marks, version),
+                None => self.torrents.remove(key, version),
+            };
         }
         self.advance(changed);
     }
@@ -305,6 +335,15 @@ mod tests {
 
     type TestBoard = Board<u32, 2>;
 
+    /// Compares with all torrents.
+    fn list(board: &mut TestBoard, now: impl IntoIterator<Item = (u32, [u32; 2])>) {
+        let walked: Result<(), ()> = board.walk_torrents(|note| {
+            now.into_iter().for_each(|(key, marks)| note(key, marks));
+            Ok(())
+        });
+        walked.unwrap();
+    }
+
     fn keys(changed: &[Changed<u32, 2>]) -> Vec<(u32, bool, [bool; 2])> {
         changed
             .iter()
@@ -316,7 +355,7 @@ mod tests {
     fn only_what_changed_is_told() {
         let mut board = TestBoard::new(1);
         let mut session = Progress::default();
-        board.refresh_torrents([(1, [1, 1]), (2, [1, 1])]);
+        list(&mut board, [(1, [1, 1]), (2, [1, 1])]);
         assert_eq!(board.base(&mut session, None), None);
         assert_eq!(board.given(&mut session), 1);
 
@@ -325,7 +364,7 @@ mod tests {
         assert!(board.torrents.changed(since).is_empty());
         assert_eq!(board.given(&mut session), 2);
 
-        board.refresh_torrents([(2, [1, 9]), (3, [1, 1])]);
+        list(&mut board, [(2, [1, 9]), (3, [1, 1])]);
         let since = board.base(&mut session, Some(2)).unwrap();
         assert_eq!(
             keys(&board.torrents.changed(since)),
@@ -338,10 +377,10 @@ mod tests {
     fn a_lost_answer_loses_nothing_and_older_rids_start_again() {
         let mut board = TestBoard::new(1);
         let mut session = Progress::default();
-        board.refresh_torrents([(1, [1, 1])]);
+        list(&mut board, [(1, [1, 1])]);
         board.given(&mut session);
         for mark in 2..5 {
-            board.update_torrents([(1, [mark, 1])]);
+            board.update_torrents([(1, Some([mark, 1]))]);
             let since = board.base(&mut session, Some(1)).unwrap();
             assert_eq!(
                 keys(&board.torrents.changed(since)),
@@ -364,7 +403,7 @@ mod tests {
     fn another_board_or_session_starts_with_everything() {
         let mut board = TestBoard::new(1);
         let mut session = Progress::default();
-        board.refresh_torrents([(1, [1, 1])]);
+        list(&mut board, [(1, [1, 1])]);
         let rid = board.given(&mut session) as i64;
         assert_eq!(board.base(&mut Progress::default(), Some(rid)), None);
         let other = TestBoard::new(2);
@@ -376,10 +415,10 @@ mod tests {
     #[test]
     fn something_removed_and_added_again_is_not_reported_as_removed() {
         let mut board = TestBoard::new(1);
-        board.refresh_torrents([(1, [1, 1])]);
+        list(&mut board, [(1, [1, 1])]);
         let since = board.version();
-        board.refresh_torrents([]);
-        board.refresh_torrents([(1, [2, 2])]);
+        list(&mut board, []);
+        list(&mut board, [(1, [2, 2])]);
         assert!(board.torrents.removed(since).is_empty());
         assert_eq!(keys(&board.torrents.changed(since)), [(1, true, [true; 2])]);
     }
@@ -388,18 +427,63 @@ mod tests {
     fn memory_of_removals_is_bounded_and_its_end_forces_a_full_answer() {
         let mut board = TestBoard::new(1);
         let mut session = Progress::default();
-        board.refresh_torrents([(0, [0; 2])]);
+        list(&mut board, [(0, [0; 2])]);
         let rid = board.given(&mut session) as i64;
         for n in 0..MAX_REMOVED as u32 {
-            board.refresh_torrents([(n + 1, [0; 2])]);
+            list(&mut board, [(n + 1, [0; 2])]);
         }
         assert!(board.base(&mut session, Some(rid)).is_some());
-        board.refresh_torrents([]);
+        list(&mut board, []);
         assert_eq!(board.torrents.removed.len(), MAX_REMOVED);
         assert!(
             board.base(&mut session, Some(rid)).is_none(),
             "the first removal is forgotten"
         );
+    }
+
+    #[test]
+    fn a_look_at_some_adds_changes_and_removes_only_those() {
+        let mut board = TestBoard::new(1);
+        list(&mut board, [(1, [1, 1]), (2, [1, 1]), (3, [1, 1])]);
+        let since = board.version();
+        board.update_torrents([(1, Some([1, 5])), (2, None), (4, Some([1, 1])), (9, None)]);
+        assert_eq!(
+            keys(&board.torrents.changed(since)),
+            [(1, false, [false, true]), (4, true, [true, true])]
+        );
+        assert_eq!(board.torrents.removed(since), [2]);
+        let since = board.version();
+        board.update_torrents([(1, Some([1, 5])), (2, None)]);
+        assert_eq!(board.version(), since, "no news, no new version");
+        // A second change of another field: the first one is told to those who missed it.
+        board.update_torrents([(1, Some([2, 5]))]);
+        assert_eq!(
+            keys(&board.torrents.changed(since - 1)),
+            [(1, false, [true, true]), (4, true, [true, true])]
+        );
+        assert_eq!(
+            keys(&board.torrents.changed(since)),
+            [(1, false, [true, false])]
+        );
+    }
+
+    #[test]
+    fn a_list_that_breaks_off_removes_nothing_and_is_made_good() {
+        let mut board = TestBoard::new(1);
+        list(&mut board, [(1, [1, 1]), (2, [1, 1])]);
+        let since = board.version();
+        let walked = board.walk_torrents(|note| {
+            note(1, [7, 1]);
+            Err("the disk is gone")
+        });
+        assert_eq!(walked, Err("the disk is gone"));
+        assert!(board.torrents.removed(since).is_empty());
+        assert_eq!(
+            keys(&board.torrents.changed(since)),
+            [(1, false, [true, false])]
+        );
+        list(&mut board, [(1, [7, 1])]);
+        assert_eq!(board.torrents.removed(since), [2]);
     }
 
     #[test]
@@ -450,7 +534,10 @@ mod tests {
                 0 => drop(truth.remove(&key)),
                 _ => drop(truth.insert(key, [random(3) as u32, random(3) as u32])),
             }
-            board.refresh_torrents(truth.iter().map(|(key, marks)| (*key, *marks)));
+            match random(2) {
+                0 => list(&mut board, truth.iter().map(|(key, marks)| (*key, *marks))),
+                _ => board.update_torrents([(key, truth.get(&key).copied())]),
+            }
             let base = board.base(&mut session, Some(rid));
             let since = base.unwrap_or(0);
             let changed = board.torrents.changed(since);

@@ -5,7 +5,7 @@
 //! downloads in them. Every list and change is confined to the login behind the session, except
 //! for the owner. `table` has the one table of calls, `dispatch` the order of checks; `view` says how a grab looks as a torrent;
 //! `maindata`, `filter`, `details`, `sessions`, `failures` are pure. What a call does is in `add`,
-//! `commands`, `lists`, `labels`, `sync`, `transfer`, `server`. Recorded answers of a real server are
+//! `commands`, `lists` (through `lens`), `labels`, `sync`, `transfer`, `server`. Recorded answers of a real server are
 //! replayed in `tests`.
 //!
 //! Deliberately different: no ban after failed logins (the answers get slower), no check of the port in
@@ -23,6 +23,7 @@ mod filter;
 mod input;
 mod journal;
 mod labels;
+mod lens;
 mod lists;
 mod login;
 mod maindata;
@@ -36,8 +37,8 @@ mod transfer;
 mod value;
 mod view;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use dispatch::handle;
@@ -56,7 +57,9 @@ pub struct Face {
     sessions: Mutex<sessions::Sessions>,
     failures: Mutex<failures::Failures>,
     boards: Mutex<sync::Boards>,
-    places: Mutex<lists::Places>,
+    places: Mutex<lens::Places>,
+    /// Held while the keys of a list are sorted: see `lists`.
+    sorting: Arc<Mutex<()>>,
     limits: Mutex<transfer::Limits>,
     journal: Mutex<journal::Journal>,
     /// Grows with every change of a category or tag.
@@ -73,6 +76,7 @@ impl Face {
             failures: Mutex::default(),
             boards: Mutex::default(),
             places: Mutex::default(),
+            sorting: Arc::default(),
             limits: Mutex::default(),
             journal: Mutex::default(),
             labels_revision: AtomicU64::new(1),

@@ -1,33 +1,32 @@
 //! `sync/maindata`: the whole state, or what changed since the caller's last answer.
 //!
-//! One [`Board`] a scope is kept up to date when somebody asks: everything is listed again only when the
-//! revision of the downloads has moved; otherwise only the few grabs that run are looked at. A caller
-//! without a session (a key in a header) always gets everything.
+//! One [`Board`] a scope is kept up to date when somebody asks: all grabs are walked only at first
+//! and when more has changed than the engine remembers; else those that have changed and those that
+//! are not finished are looked at, and while nothing has happened only the few that run. Answers
+//! with many torrents are written as their rows are read. A caller without a session (a key in a
+//! header) always gets everything.
 
-use std::collections::{HashMap, HashSet};
-use std::io::Write;
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Write};
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::downloads::{Downloads, Grab, Scope};
-use crate::http::{Body, Response};
+use crate::downloads::{Changed, Downloads, Scope};
 use crate::store::StoreError;
 use crate::torrent::stub::Infohash;
 
-use super::dispatch::{Answer, Context, json};
+use super::dispatch::{Answer, Context, written};
 use super::labels::category;
-use super::lists::{LONG_LIST, Lens};
+use super::lens::{LONG_LIST, Lens};
 use super::lock;
-use super::maindata::{Board, Progress, Version};
+use super::maindata::{self, Board, Progress, Version};
 use super::transfer::{down_limit, limits, totals};
 use super::value::{Value, push_key, string_array};
-use super::view::{Settings, TRACKED, tracked_fields};
+use super::view::{Settings, TRACKED, View, tracked_fields};
 
 /// A board that nobody has asked for this long is dropped; its sessions get a full answer.
 const BOARD_LIFETIME: Duration = Duration::from_secs(600);
-
-/// Running grabs are looked up one by one up to this number; above, one list costs less.
-const MAX_MOVING: usize = 100;
 
 /// Free space is told in steps of this many bytes: somebody else's log file is no news.
 const FREE_SPACE_STEP: u64 = 1 << 20;
@@ -35,10 +34,11 @@ const FREE_SPACE_STEP: u64 = 1 << 20;
 /// One scope's board and what it was last compared with.
 struct Kept {
     board: Board<Infohash, TRACKED>,
-    revision: Option<u64>,
+    /// Of the downloads when they were compared; 0 = never.
+    revision: u64,
     labels_revision: u64,
     /// Grabs that change without the revision moving.
-    moving: Vec<Infohash>,
+    moving: BTreeSet<Infohash>,
     used: Instant,
 }
 
@@ -60,9 +60,9 @@ impl Boards {
             *epochs += 1;
             Kept {
                 board: Board::new(*epochs),
-                revision: None,
+                revision: 0,
                 labels_revision: 0,
-                moving: Vec::new(),
+                moving: BTreeSet::new(),
                 used: now,
             }
         });
@@ -72,54 +72,56 @@ impl Boards {
 }
 
 impl Kept {
-    /// Compares with all grabs; they are returned.
-    fn list(
-        &mut self,
-        context: &Context<'_>,
-        downloads: &Downloads,
-        lens: &Lens,
-    ) -> Result<Vec<Grab>, StoreError> {
-        // Read before the list: a change in between is then seen next time.
-        let revision = downloads.revision();
-        let mut grabs = downloads.list(&context.who.scope, None)?;
-        // The owner may see one hash twice, once for each login. There is one place for it in the
-        // answer: the oldest has it, as in a look-up by hash.
-        let mut seen = HashSet::with_capacity(grabs.len());
-        grabs.retain(|grab| seen.insert(grab.infohash));
-        self.board.refresh_torrents(
-            grabs
-                .iter()
-                .map(|grab| (grab.infohash, lens.view(grab).marks())),
-        );
-        self.moving = grabs
-            .iter()
-            .filter(|grab| lens.view(grab).is_moving())
-            .map(|grab| grab.infohash)
-            .collect();
-        self.revision = Some(revision);
-        Ok(grabs)
-    }
-
-    /// Compares with the running grabs only.
-    fn look_at_moving(
-        &mut self,
-        context: &Context<'_>,
-        downloads: &Downloads,
-        lens: &Lens,
-    ) -> Result<(), StoreError> {
-        let mut still_moving = Vec::new();
-        let mut marks = Vec::new();
-        for hash in &self.moving {
-            if let Some(grab) = downloads.get(&context.who.scope, hash)? {
-                let view = lens.view(&grab);
-                marks.push((*hash, view.marks()));
-                if view.is_moving() {
-                    still_moving.push(*hash);
-                }
+    /// Compares with the grabs as they are now. `revision` is the downloads' from before `lens` was
+    /// made: what changes in between is then seen next time.
+    fn refresh_torrents(&mut self, lens: &Lens, revision: u64) -> io::Result<()> {
+        let changed = lens.downloads().changed_since(self.revision);
+        match changed {
+            None => self.walk(lens)?,
+            Some(changed) => {
+                let hashes = match revision == self.revision {
+                    true => self.moving.clone(),
+                    false => affected(lens, changed)?,
+                };
+                self.look_at(lens, hashes).map_err(io::Error::other)?;
             }
         }
-        self.board.update_torrents(marks);
-        self.moving = still_moving;
+        self.revision = revision;
+        Ok(())
+    }
+
+    /// Compares with all grabs.
+    fn walk(&mut self, lens: &Lens) -> io::Result<()> {
+        // The owner may see one hash twice, once for each login. There is one place for it in the
+        // answer: the oldest has it, as in a look-up by hash.
+        let ids = lens.downloads().ids_by_hash(lens.scope());
+        let ids = ids.map_err(io::Error::other)?;
+        let moving = &mut self.moving;
+        moving.clear();
+        self.board.walk_torrents(|note| {
+            lens.each(&ids, |view| {
+                note(view.grab.infohash, view.marks());
+                if view.is_moving() {
+                    moving.insert(view.grab.infohash);
+                }
+                Ok(ControlFlow::Continue(()))
+            })
+        })
+    }
+
+    /// Compares with these grabs only.
+    fn look_at(&mut self, lens: &Lens, hashes: BTreeSet<Infohash>) -> Result<(), StoreError> {
+        let mut seen = Vec::with_capacity(hashes.len());
+        for hash in hashes {
+            let grab = lens.downloads().get(lens.scope(), &hash)?;
+            let view = grab.as_ref().map(|grab| lens.view(grab));
+            match view.as_ref().is_some_and(View::is_moving) {
+                true => self.moving.insert(hash),
+                false => self.moving.remove(&hash),
+            };
+            seen.push((hash, view.map(|view| view.marks())));
+        }
+        self.board.update_torrents(seen);
         Ok(())
     }
 
@@ -137,6 +139,32 @@ impl Kept {
         }
         Ok(())
     }
+}
+
+/// Infohashes of all grabs that may look different after these changes: those that changed, and all
+/// that are not finished, for their places in the queue may have moved.
+fn affected(lens: &Lens, changed: Vec<Changed>) -> io::Result<BTreeSet<Infohash>> {
+    let mut hashes = BTreeSet::new();
+    let mut ids = lens.unfinished();
+    for change in changed {
+        match change {
+            Changed::Row(id) => ids.push(id),
+            Changed::Gone(hash) => drop(hashes.insert(hash)),
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    lens.each(&ids, |view| {
+        let is_seen = match lens.scope() {
+            Scope::All => true,
+            Scope::Arr(login) => *login == view.grab.arr,
+        };
+        if is_seen {
+            hashes.insert(view.grab.infohash);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(hashes)
 }
 
 /// Where finished files are, in the arr's view; empty without `[downloads]`.
@@ -203,56 +231,133 @@ pub(super) fn maindata(context: &Context<'_>) -> Answer {
     let mut boards = lock(&context.face.boards);
     let kept = boards.of(&context.who.scope, Instant::now());
     let mut progress = progress_of(context);
-    let lens = match context.downloads() {
-        Some(downloads) => Some((downloads, Lens::new(context, downloads)?)),
-        None => None,
-    };
-
-    let mut listed: Option<Vec<Grab>> = None;
-    if let Some((downloads, lens)) = &lens {
-        let is_stale = kept.revision != Some(downloads.revision());
-        if is_stale
-            || kept.moving.len() > MAX_MOVING
-            || kept.board.base(&mut progress, rid).is_none()
-        {
-            listed = Some(kept.list(context, downloads, lens)?);
-        } else {
-            kept.look_at_moving(context, downloads, lens)?;
-        }
+    // Read before the queue places that the lens holds.
+    let revision = context.downloads().map_or(0, Downloads::revision);
+    let lens = Lens::new(context)?;
+    if let Some(lens) = &lens
+        && let Err(error) = kept.refresh_torrents(lens, revision)
+    {
+        return written(false, |_| Err(error));
     }
     kept.refresh_labels(context)?;
     kept.board
         .refresh_server(state.iter().map(|(name, value)| (*name, value.digest())));
 
-    match kept.board.base(&mut progress, rid) {
+    let board = &kept.board;
+    let told = match board.base(&mut progress, rid) {
         Some(since) => {
-            let mut out = partial_head(context, &kept.board, since)?;
-            let rid = give(context, kept, progress);
-            push_key(&mut out, "rid");
-            out.push_str(&rid.to_string());
-            partial_tail(context, &kept.board, since, &state, lens, listed, &mut out)?;
-            json(out)
+            let mut head = partial_head(context, board, since)?;
+            push_key(&mut head, "rid");
+            head.push_str(&give(context, kept, progress).to_string());
+            push_state_and_tags(&mut head, board, since, &state);
+            Told {
+                head,
+                torrents: Torrents::Changed(board.torrents.changed(since)),
+                tail: partial_tail(board, since),
+                lens,
+            }
         }
         None => {
-            // What was refreshed may have pushed out a removal that the caller would have to hear
-            // of: then it gets everything although nothing was listed yet.
-            let grabs = match (listed, &lens) {
-                (Some(grabs), _) => grabs,
-                (None, Some((downloads, lens))) => kept.list(context, downloads, lens)?,
-                (None, None) => Vec::new(),
+            let ids = match &lens {
+                Some(lens) => lens.downloads().ids_by_hash(lens.scope())?,
+                None => Vec::new(),
             };
             let labels = all_labels(context)?;
-            let rid = give(context, kept, progress);
-            drop(boards);
-            Ok(full(
-                &labels,
-                rid,
-                &state,
-                grabs,
-                lens.map(|(_, lens)| lens),
-            ))
+            Told {
+                head: full_head(&labels, give(context, kept, progress), &state),
+                torrents: Torrents::All(ids),
+                tail: ",\"trackers\":{}}".to_string(),
+                lens,
+            }
         }
+    };
+    drop(boards);
+    written(told.torrents.is_long(), move |out| told.write(out))
+}
+
+/// Which torrents an answer tells.
+enum Torrents {
+    /// Everything of these, by row id. An empty collection is sent too, as 4.5 does.
+    All(Vec<i64>),
+    /// What changed of these; nothing is sent if there are none.
+    Changed(Vec<maindata::Changed<Infohash, TRACKED>>),
+}
+
+impl Torrents {
+    fn is_long(&self) -> bool {
+        let count = match self {
+            Torrents::All(ids) => ids.len(),
+            Torrents::Changed(changed) => changed.len(),
+        };
+        count > LONG_LIST
     }
+}
+
+/// An answer that is about to be written. Values are read as they are written, so they may be newer
+/// than what the session is noted to know: then they are told again next time.
+struct Told {
+    /// What stands before the torrents.
+    head: String,
+    torrents: Torrents,
+    /// What stands behind them, the last brace included.
+    tail: String,
+    lens: Option<Lens>,
+}
+
+impl Told {
+    fn write(self, out: &mut dyn Write) -> io::Result<()> {
+        let mut item = self.head;
+        let is_told = match &self.torrents {
+            Torrents::All(_) => true,
+            Torrents::Changed(changed) => !changed.is_empty(),
+        };
+        if is_told {
+            push_key(&mut item, "torrents");
+            item.push('{');
+        }
+        match (&self.lens, &self.torrents) {
+            (Some(lens), Torrents::All(ids)) => lens.each(ids, |view| {
+                push_key(&mut item, &view.grab.infohash.to_string());
+                view.write(&mut item, false);
+                out.write_all(item.as_bytes())?;
+                item.clear();
+                Ok(ControlFlow::Continue(()))
+            })?,
+            (Some(lens), Torrents::Changed(changed)) => {
+                for entry in changed {
+                    let grab = lens.downloads().get(lens.scope(), &entry.key);
+                    // Deleted this very moment: the next answer says so.
+                    let Some(grab) = grab.map_err(io::Error::other)? else {
+                        continue;
+                    };
+                    push_key(&mut item, &entry.key.to_string());
+                    push_changed(&mut item, &lens.view(&grab), entry);
+                    out.write_all(item.as_bytes())?;
+                    item.clear();
+                }
+            }
+            (None, _) => {}
+        }
+        if is_told {
+            item.push('}');
+        }
+        item.push_str(&self.tail);
+        out.write_all(item.as_bytes())
+    }
+}
+
+/// What a session has to be told of one torrent.
+fn push_changed(out: &mut String, view: &View<'_>, entry: &maindata::Changed<Infohash, TRACKED>) {
+    if entry.new {
+        view.write(out, false);
+        return;
+    }
+    out.push('{');
+    for (field, _) in tracked_fields().zip(entry.fields).filter(|(_, is)| *is) {
+        push_key(out, field.name);
+        (field.value)(view).write(out);
+    }
+    out.push('}');
 }
 
 /// How far the caller's session has come; a caller without one starts at nothing each time.
@@ -286,14 +391,12 @@ fn all_labels(context: &Context<'_>) -> Result<(String, String), StoreError> {
     Ok((categories, string_array(store.tags(context.labels_of())?)))
 }
 
-/// The answer with everything. Empty collections are sent too, as 4.5 does.
-fn full(
+/// The answer with everything, up to the torrents. Empty collections are sent too, as 4.5 does.
+fn full_head(
     (categories, tags): &(String, String),
     rid: u64,
     state: &[(&'static str, Value<'static>)],
-    grabs: Vec<Grab>,
-    lens: Option<Lens>,
-) -> Response {
+) -> String {
     let mut head = format!(
         "{{\"categories\":{categories},\"full_update\":true,\"rid\":{rid},\"server_state\":{{"
     );
@@ -301,34 +404,8 @@ fn full(
         push_key(&mut head, name);
         value.write(&mut head);
     }
-    head.push_str(&format!("}},\"tags\":{tags},\"torrents\":{{"));
-    let is_long = grabs.len() > LONG_LIST;
-    let write = move |out: &mut dyn Write| -> std::io::Result<()> {
-        let mut item = head;
-        if let Some(lens) = &lens {
-            for (index, grab) in grabs.iter().enumerate() {
-                if index > 0 {
-                    item.push(',');
-                }
-                item.push_str(&format!("\"{}\":", grab.infohash));
-                lens.view(grab).write(&mut item, false);
-                out.write_all(item.as_bytes())?;
-                item.clear();
-            }
-        }
-        item.push_str("},\"trackers\":{}}");
-        out.write_all(item.as_bytes())
-    };
-    let mut response = Response::json(200, "");
-    if is_long {
-        response.body = Body::Writer(Box::new(write));
-    } else {
-        let mut body = Vec::new();
-        // Writing to memory cannot fail.
-        let _ = write(&mut body);
-        response.body = Body::Bytes(body);
-    }
-    response
+    head.push_str(&format!("}},\"tags\":{tags}"));
+    head
 }
 
 /// The part of a partial answer before `rid`, in alphabetical order: what changed of the categories.
@@ -364,16 +441,13 @@ fn partial_head(
     Ok(out)
 }
 
-/// The part after `rid`: server state, tags, torrents; and the closing brace.
-fn partial_tail(
-    context: &Context<'_>,
+/// What stands between `rid` and the torrents of a partial answer.
+fn push_state_and_tags(
+    out: &mut String,
     board: &Board<Infohash, TRACKED>,
     since: Version,
     state: &[(&'static str, Value<'static>)],
-    lens: Option<(&Downloads, Lens)>,
-    listed: Option<Vec<Grab>>,
-    out: &mut String,
-) -> Result<(), StoreError> {
+) {
     let changed = board.server.changed(since);
     if !changed.is_empty() {
         push_key(out, "server_state");
@@ -401,48 +475,16 @@ fn partial_tail(
         push_key(out, "tags_removed");
         out.push_str(&string_array(removed));
     }
-    let changed = board.torrents.changed(since);
-    if let (Some((downloads, lens)), false) = (&lens, changed.is_empty()) {
-        let listed: HashMap<Infohash, &Grab> = listed
-            .iter()
-            .flatten()
-            .map(|grab| (grab.infohash, grab))
-            .collect();
-        push_key(out, "torrents");
-        out.push('{');
-        for entry in changed {
-            let looked_up;
-            let grab = match listed.get(&entry.key) {
-                Some(grab) => *grab,
-                None => match downloads.get(&context.who.scope, &entry.key)? {
-                    Some(grab) => {
-                        looked_up = grab;
-                        &looked_up
-                    }
-                    // Deleted this very moment: the next answer says so.
-                    None => continue,
-                },
-            };
-            let view = lens.view(grab);
-            push_key(out, &entry.key.to_string());
-            if entry.new {
-                view.write(out, false);
-                continue;
-            }
-            out.push('{');
-            for (field, _) in tracked_fields().zip(entry.fields).filter(|(_, is)| *is) {
-                push_key(out, field.name);
-                (field.value)(&view).write(out);
-            }
-            out.push('}');
-        }
-        out.push('}');
-    }
+}
+
+/// What stands behind the torrents of a partial answer.
+fn partial_tail(board: &Board<Infohash, TRACKED>, since: Version) -> String {
+    let mut out = String::new();
     let removed = board.torrents.removed(since);
     if !removed.is_empty() {
-        push_key(out, "torrents_removed");
+        push_key(&mut out, "torrents_removed");
         out.push_str(&string_array(removed.iter().map(Infohash::to_string)));
     }
     out.push('}');
-    Ok(())
+    out
 }

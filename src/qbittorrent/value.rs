@@ -58,6 +58,18 @@ impl Value<'_> {
         };
     }
 
+    /// The same value, borrowing nothing.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Int(number) => Value::Int(number),
+            Value::Uint(number) => Value::Uint(number),
+            Value::Millionths(number) => Value::Millionths(number),
+            Value::Real(number) => Value::Real(number),
+            Value::Bool(flag) => Value::Bool(flag),
+            Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+        }
+    }
+
     /// Order for `sort=`: numbers by size, text by code points; kinds are never mixed in a field.
     pub fn order(&self, other: &Value<'_>) -> Ordering {
         match (self, other) {

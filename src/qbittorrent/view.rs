@@ -103,7 +103,8 @@ const fn untracked(name: &'static str, value: for<'v> fn(&'v View<'_>) -> Value<
 
 /// Every key, in alphabetical order, as the real server writes them.
 pub const FIELDS: [Field; 51] = [
-    untracked("added_on", |v| Value::Uint(v.grab.added_at)),
+    // Differs when a torrent was deleted and added again between two questions.
+    tracked("added_on", |v| Value::Uint(v.grab.added_at)),
     tracked("amount_left", |v| Value::Uint(v.left())),
     untracked("auto_tmm", |_| Value::Bool(false)),
     tracked("availability", |v| Value::Int(v.availability())),
@@ -151,12 +152,13 @@ pub const FIELDS: [Field; 51] = [
     }),
     tracked("seen_complete", |v| Value::Uint(v.seen_complete())),
     untracked("seq_dl", |_| Value::Bool(false)),
-    untracked("size", |v| Value::Uint(v.grab.size)),
+    // A friend may have replaced its file by one of another size before we began.
+    tracked("size", |v| Value::Uint(v.grab.size)),
     tracked("state", |v| v.state().into()),
     untracked("super_seeding", |_| Value::Bool(false)),
     tracked("tags", |v| v.grab.tags.as_str().into()),
     tracked("time_active", |v| Value::Uint(v.time_active())),
-    untracked("total_size", |v| Value::Uint(v.grab.size)),
+    tracked("total_size", |v| Value::Uint(v.grab.size)),
     untracked("tracker", |_| "".into()),
     untracked("trackers_count", |_| Value::Int(0)),
     tracked("up_limit", |v| Value::Uint(v.grab.upload_limit)),

@@ -9,12 +9,12 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Store, StoreError};
 use crate::downloads::states::{self, Event};
-use crate::downloads::{Grab, Scope, Selection, State};
+use crate::downloads::{Grab, Scope, State};
 use crate::torrent::stub::Infohash;
 
 /// Columns of a [`Grab`] in the order in which [`read_row`] takes them. The stub is left out: it is
 /// large and only asked for by itself.
-const COLUMNS: &str = "id, arr, infohash, base_hash, generation, title, size, \
+pub(super) const COLUMNS: &str = "id, arr, infohash, base_hash, generation, title, size, \
      peer_id, item_id, category, tags, state, reason, folder, filename, attempts, retry_at, \
      position, force_start, download_limit, upload_limit, ratio_limit, seeding_time_limit, \
      inactive_seeding_time_limit, added_at, completed_at, imported_at";
@@ -59,23 +59,11 @@ pub struct Change<'a> {
 }
 
 impl Store {
-    /// Grabs in scope, oldest first; `category` filters exactly.
+    /// Grabs in scope, oldest first; `category` filters exactly. All of them at once: whoever can
+    /// work through them piece by piece takes [`Store::grab_ids`].
     pub fn grabs(&self, scope: &Scope, category: Option<&str>) -> Result<Vec<Grab>, StoreError> {
-        let mut values = Vec::new();
-        let mut conditions = Vec::new();
-        if let Scope::Arr(arr) = scope {
-            values.push(Value::from(arr.clone()));
-            conditions.push("arr = ?");
-        }
-        if let Some(category) = category {
-            values.push(Value::from(category.to_owned()));
-            conditions.push("category = ?");
-        }
-        let filter = match conditions.is_empty() {
-            true => "1".to_owned(),
-            false => conditions.join(" AND "),
-        };
-        self.read(|db| select(db, &format!("{filter} ORDER BY added_at, id"), values))
+        let (filter, values) = filter(scope, category);
+        self.read(|db| select(db, &format!("{filter} ORDER BY id"), values))
     }
 
     /// One grab in scope; for [`Scope::All`] the oldest of that infohash.
@@ -138,28 +126,6 @@ impl Store {
                 .query_row([grab.id], |row| row.get(0))
                 .optional()?)
         })
-    }
-
-    /// Grabs of a selection, in scope; unknown hashes are left out.
-    pub fn selected_grabs(
-        &self,
-        scope: &Scope,
-        which: &Selection,
-    ) -> Result<Vec<Grab>, StoreError> {
-        match which {
-            Selection::All => self.grabs(scope, None),
-            Selection::Hashes(hashes) => self.read(|db| {
-                let mut found: Vec<Grab> = Vec::new();
-                for hash in hashes {
-                    for grab in by_hash(db, scope, hash)? {
-                        if found.iter().all(|other| other.id != grab.id) {
-                            found.push(grab);
-                        }
-                    }
-                }
-                Ok(found)
-            }),
-        }
     }
 
     /// True when a grab of any login has this folder name, in any mix of upper and lower case:
@@ -332,6 +298,19 @@ fn by_hash(
     }
 }
 
+/// Condition and values that a scope and perhaps a category stand for.
+pub(super) fn filter(scope: &Scope, category: Option<&str>) -> (&'static str, Vec<Value>) {
+    let text = |text: &str| Value::from(text.to_owned());
+    match (scope, category) {
+        (Scope::All, None) => ("1", Vec::new()),
+        (Scope::Arr(arr), None) => ("arr = ?", vec![text(arr)]),
+        (Scope::All, Some(category)) => ("category = ?", vec![text(category)]),
+        (Scope::Arr(arr), Some(category)) => {
+            ("arr = ? AND category = ?", vec![text(arr), text(category)])
+        }
+    }
+}
+
 fn select(
     connection: &Connection,
     condition: &str,
@@ -347,7 +326,7 @@ fn select(
     Ok(grabs)
 }
 
-fn read_row(row: &Row<'_>) -> Result<Grab, StoreError> {
+pub(super) fn read_row(row: &Row<'_>) -> Result<Grab, StoreError> {
     let hash = |index: usize| -> Result<Infohash, StoreError> {
         let text = row.get_ref(index)?.as_str().unwrap_or_default();
         Infohash::parse(text)

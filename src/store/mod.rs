@@ -8,6 +8,7 @@
 
 mod generations;
 mod grab_edits;
+mod grab_lists;
 mod grabs;
 mod inspect;
 mod keys;

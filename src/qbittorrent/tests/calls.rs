@@ -1,8 +1,11 @@
 //! What the calls do, as seen by their callers.
 
+use std::io::Write;
+
 use super::rig::{OWNER_KEY, RADARR_KEY, Rig, SONARR_KEY};
 use crate::config::AfterImport;
-use crate::http::Method::Post;
+use crate::http::Body;
+use crate::http::Method::{Get, Post};
 
 fn check(rig: &Rig, sid: &str, cases: &[(&str, &str, u16, &str)]) {
     for (target, form, status, body) in cases {
@@ -505,6 +508,50 @@ fn removing_a_category_leaves_the_same_hash_of_another_login_alone() {
     assert_eq!(category(&radarr), "\"films\"");
 }
 
+/// An arr's list of torrents never names a label that its list of labels does not have.
+#[test]
+fn labels_that_the_owner_gives_an_arrs_grab_are_that_arrs_too() {
+    let rig = Rig::new();
+    let radarr = rig.login("Main Radarr", RADARR_KEY);
+    let sonarr = rig.login("Sonarr", SONARR_KEY);
+    let owner = rig.login("me", OWNER_KEY);
+    let hash = rig.add(&radarr, "A", &[]);
+    rig.add(&sonarr, "B", &[]);
+    let category = r#"{"films":{"name":"films","savePath":"/x"}}"#;
+    let form = |rest: &str| format!("hashes={hash}{rest}");
+    check(
+        &rig,
+        &owner,
+        &[
+            (
+                "torrents/createCategory",
+                "category=films&savePath=/x",
+                200,
+                "",
+            ),
+            ("torrents/setCategory", &form("&category=films"), 200, ""),
+            ("torrents/addTags", &form("&tags=hd"), 200, ""),
+            ("torrents/categories", "", 200, category),
+        ],
+    );
+    check(
+        &rig,
+        &radarr,
+        &[
+            ("torrents/categories", "", 200, category),
+            ("torrents/tags", "", 200, r#"["hd"]"#),
+        ],
+    );
+    check(
+        &rig,
+        &sonarr,
+        &[
+            ("torrents/categories", "", 200, "{}"),
+            ("torrents/tags", "", 200, "[]"),
+        ],
+    );
+}
+
 #[test]
 fn tags_follow_the_real_server() {
     let rig = Rig::new();
@@ -784,20 +831,145 @@ fn lists_can_be_sorted_and_paged() {
     );
 }
 
+/// Titles of a list, in its order.
+fn titles(list: &str) -> Vec<String> {
+    assert!(crate::json::check(list).is_ok());
+    let names = list.split("\"name\":\"").skip(1);
+    names
+        .map(|rest| rest[..rest.find('"').unwrap()].to_string())
+        .collect()
+}
+
+#[test]
+fn filters_show_finished_and_unfinished_alike() {
+    let rig = Rig::new();
+    let sid = rig.login("Main Radarr", RADARR_KEY);
+    for (title, state) in [
+        ("Q", "queued"),
+        ("P", "paused"),
+        ("C", "completed"),
+        ("I", "imported"),
+        ("E", "failed"),
+    ] {
+        let hash = rig.add(&sid, title, &[("paused", "true")]);
+        rig.force_state(&hash, state);
+    }
+    // The places in the queue are those of the last change that the engine knows of.
+    rig.add(&sid, "Last", &[("paused", "true")]);
+    for (filter, expected) in [
+        ("all", "QPCIELast"),
+        ("downloading", "QPLast"),
+        ("completed", "CI"),
+        ("paused", "PCILast"),
+        ("resumed", "QE"),
+        ("active", ""),
+        ("inactive", "QPCIELast"),
+        ("errored", "E"),
+        ("seeding", ""),
+    ] {
+        let list = rig.get(&sid, &format!("torrents/info?filter={filter}"));
+        assert_eq!(titles(&list.body).concat(), expected, "{filter}");
+    }
+}
+
 #[test]
 fn a_long_list_is_written_item_by_item_and_is_the_same_list() {
     let rig = Rig::new();
     let sid = rig.login("Main Radarr", RADARR_KEY);
-    let count = super::super::lists::LONG_LIST + 1;
-    for n in 0..count {
-        rig.add(&sid, &format!("T{n}"), &[]);
+    let count = super::super::lens::LONG_LIST + 1;
+    let mut all: Vec<String> = (0..count).map(|n| format!("T{n}")).collect();
+    for title in &all {
+        rig.add(&sid, title, &[("paused", "true"), ("tags", "t")]);
     }
-    let list = rig.get(&sid, "torrents/info").body;
-    assert!(crate::json::check(&list).is_ok());
-    assert_eq!(list.matches("\"infohash_v1\"").count(), count);
-    let full = rig.get(&sid, "sync/maindata").body;
-    assert!(crate::json::check(&full).is_ok());
-    assert_eq!(full.matches("\"infohash_v1\"").count(), count);
+    let check = |query: &str, expected: &[String]| {
+        let answer = rig.get(&sid, &format!("torrents/info?{query}"));
+        assert!(answer.is_streamed, "{query}");
+        assert_eq!(answer.header("Content-Type"), Some("application/json"));
+        assert_eq!(titles(&answer.body), expected, "{query}");
+    };
+    check("", &all);
+    check("limit=3", &all[..3]);
+    check("offset=140&limit=5", &all[140..145]);
+    check("offset=-2", &all[count - 2..]);
+    check("filter=paused&tag=t&category=", &all);
+    check("filter=errored&tag=t&limit=1&hashes=", &[]);
+    all.reverse();
+    check("reverse=true", &all);
+    check("reverse=true&limit=70", &all[..70]);
+    check("reverse=true&offset=100", &all[100..]);
+    all.sort();
+    check("sort=name", &all);
+    check("sort=name&offset=1&limit=2", &all[1..3]);
+    let invalid = rig.get(&sid, "torrents/info?sort=nope");
+    assert_eq!((invalid.status, invalid.is_streamed), (400, false));
+    let full = rig.get(&sid, "sync/maindata");
+    assert!(full.is_streamed && crate::json::check(&full.body).is_ok());
+    assert_eq!(full.body.matches("\"infohash_v1\"").count(), count);
+    // A short list out of many is an answer like any other.
+    let (_, hash) = rig.stub("T7", 3_000_000);
+    let one = rig.get(&sid, &format!("torrents/info?hashes={hash}"));
+    assert!(!one.is_streamed);
+    assert_eq!(titles(&one.body), ["T7"]);
+    // Commands reach all of them too.
+    rig.post(&sid, "torrents/removeTags", "hashes=all");
+    assert_eq!(titles(&rig.get(&sid, "torrents/info?tag=t").body), [""; 0]);
+    rig.post(&sid, "torrents/delete", "hashes=all&deleteFiles=true");
+    assert_eq!(rig.get(&sid, "torrents/count").body, "0");
+}
+
+/// A client that reads slowly: something happens between its first bytes and the rest.
+struct Slow<F: FnMut()> {
+    read: Vec<u8>,
+    meanwhile: Option<F>,
+}
+
+impl<F: FnMut()> Write for Slow<F> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.read.extend_from_slice(bytes);
+        if let Some(mut meanwhile) = self.meanwhile.take() {
+            meanwhile();
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_list_that_changes_while_it_is_read_neither_loses_nor_repeats_the_others() {
+    let rig = Rig::new();
+    let sid = rig.login("Main Radarr", RADARR_KEY);
+    let count = super::super::lens::LONG_LIST + 1;
+    let mut all: Vec<String> = (0..count).map(|n| format!("T{n:03}")).collect();
+    for title in &all {
+        rig.add(&sid, title, &[("paused", "true")]);
+    }
+    for target in ["torrents/info", "torrents/info?sort=name", "sync/maindata"] {
+        // One that is still to come goes, and another one comes.
+        let gone = all.remove(all.len() - 10);
+        let (_, hash) = rig.stub(&gone, 3_000_000);
+        let response = rig.call(Get, target).session(&sid).respond();
+        let Body::Writer(write) = response.body else {
+            panic!("{target} is written as a stream");
+        };
+        let mut client = Slow {
+            read: Vec::new(),
+            meanwhile: Some(|| {
+                rig.post(&sid, "torrents/delete", &format!("hashes={hash}"));
+                rig.add(&sid, &gone, &[("paused", "true")]);
+            }),
+        };
+        write(&mut client).unwrap();
+        let mut read = titles(std::str::from_utf8(&client.read).unwrap());
+        read.sort();
+        assert_eq!(read, all, "{target}");
+        all.push(gone);
+        all.sort();
+        let again = rig.get(&sid, "torrents/info?sort=name").body;
+        assert_eq!(titles(&again), all);
+    }
 }
 
 #[test]
@@ -909,7 +1081,7 @@ fn hostile_parameters_are_answered() {
             form.push_str(names[(random() % names.len() as u64) as usize]);
             form.push('=');
             for byte in random().to_le_bytes() {
-                form.push_str(&format!("%{:02x}", byte & 0x7f));
+                form.push_str(&format!("%{byte:02x}"));
             }
             form.push('&');
         }
@@ -919,4 +1091,63 @@ fn hostile_parameters_are_answered() {
             assert!(crate::json::check(&answer.body).is_ok(), "{}", answer.body);
         }
     }
+}
+
+/// So do any bytes in headers and in multipart bodies.
+#[test]
+fn hostile_headers_and_uploads_are_answered() {
+    let rig = Rig::new();
+    let sid = rig.login("me", OWNER_KEY);
+    let (torrent, _) = rig.stub("A", 5);
+    let mut seed = 0x2545_F491_4F6C_DD1Du64;
+    let mut random = move || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        seed
+    };
+    let upload = {
+        let mut body = b"--x\r\nContent-Disposition: form-data; name=\"torrents\"; \
+            filename=\"a.torrent\"\r\n\r\n"
+            .to_vec();
+        body.extend_from_slice(&torrent);
+        body.extend_from_slice(b"\r\n--x\r\nContent-Disposition: form-data; name=\"category\"");
+        body.extend_from_slice(b"\r\n\r\nradarr\r\n--x--\r\n");
+        body
+    };
+    for round in 0..2_000 {
+        // Some bytes are changed, and some of the end is missing.
+        let mut body = upload.clone();
+        for _ in 0..random() % 8 {
+            let at = (random() % body.len() as u64) as usize;
+            body[at] = random() as u8;
+        }
+        if random() % 4 == 0 {
+            body.truncate((random() % upload.len() as u64) as usize);
+        }
+        let noise: String = random().to_le_bytes().map(char::from).iter().collect();
+        let kind = ["multipart/form-data; boundary=x", noise.as_str()];
+        let answer = rig
+            .call(Post, "torrents/add")
+            .session(&sid)
+            .header("Content-Type", kind[(random() % 8 == 0) as usize])
+            .body(&body)
+            .send();
+        // 503: the changed byte was in the friend's id.
+        let is_answered = matches!(answer.status, 200 | 400 | 415 | 503);
+        assert!(is_answered, "round {round}: {}", answer.status);
+        for name in ["Cookie", "Authorization", "Origin", "Referer", "Host"] {
+            let values = [
+                noise.clone(),
+                format!("SID={noise}"),
+                format!("Basic {noise}"),
+                format!("http://{noise}"),
+            ];
+            let value = &values[(random() % 4) as usize];
+            let answer = rig.call(Get, "app/version").header(name, value).send();
+            assert!(matches!(answer.status, 401 | 403), "{name}: {value:?}");
+        }
+    }
+    let list = rig.get(&sid, "torrents/info").body;
+    assert!(crate::json::check(&list).is_ok());
 }

@@ -38,6 +38,8 @@ pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
+    /// It was not built in memory first.
+    pub is_streamed: bool,
 }
 
 impl Answer {
@@ -287,6 +289,11 @@ impl<'a> Call<'a> {
     }
 
     pub fn send(self) -> Answer {
+        read(self.respond())
+    }
+
+    /// The answer before its body is written.
+    pub fn respond(self) -> Response {
         let target = format!("/api/v2/{}", self.target);
         let request = Request::new(
             self.method,
@@ -296,11 +303,12 @@ impl<'a> Call<'a> {
             self.body,
             self.remote.parse().unwrap(),
         );
-        read(handle(&self.rig.services, &request))
+        handle(&self.rig.services, &request)
     }
 }
 
 fn read(response: Response) -> Answer {
+    let is_streamed = matches!(response.body, Body::Writer(_));
     let body = match response.body {
         Body::Empty => Vec::new(),
         Body::Bytes(bytes) => bytes,
@@ -315,6 +323,7 @@ fn read(response: Response) -> Answer {
         status: response.status,
         headers: response.headers,
         body: String::from_utf8_lossy(&body).into_owned(),
+        is_streamed,
     }
 }
 
