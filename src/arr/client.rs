@@ -2,7 +2,7 @@
 //!
 //! Requests carry the key in `X-Api-Key` and the server's extra headers. Redirects are not
 //! followed: a 307 means a missing URL base, a 302 a login page, and either deserves a clear
-//! error. Single objects are read whole up to [`MAX_OBJECT`]; lists of any length go through
+//! error. A proxy named by the environment is not used. Single objects are read whole up to [`MAX_OBJECT`]; lists of any length go through
 //! [`ArrClient::each`], item by item, so that a library of 100 MB of JSON costs one item of memory.
 
 use std::fmt::Write;
@@ -59,6 +59,9 @@ impl ArrClient {
     pub fn new(server: Server) -> ArrClient {
         let agent: Agent = Agent::config_builder()
             .http_status_as_error(false)
+            // An arr is near; what the environment names is the way out, and friends are asked past
+            // it as well.
+            .proxy(None)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))

@@ -1,6 +1,7 @@
 //! From the arr's path to ours, and whether we can open what is there.
 //!
-//! The longest matching `path_map` prefix wins. Files are looked at with stat and access only, so
+//! The longest matching `path_map` prefix wins; of a path of Windows, case and the kind of separator do
+//! not matter, as they do not there. Files are looked at with stat and access only, so
 //! that data blocks are not touched, and a file found in order is believed for a day: a refresh
 //! every quarter of an hour must let disks sleep. What cannot be shared is counted and said once,
 //! again only when a complete scan finds something else.
@@ -138,10 +139,12 @@ pub fn ours(map: &[(String, PathBuf)], theirs: &str) -> PathBuf {
     let best = map
         .iter()
         .filter_map(|(prefix, ours)| {
-            let prefix = prefix.trim_end_matches(['/', '\\']);
-            let rest = theirs.strip_prefix(prefix)?;
+            let is_windows = !theirs.starts_with('/');
+            let separators: &[char] = if is_windows { &['/', '\\'] } else { &['/'] };
+            let prefix = prefix.trim_end_matches(separators);
+            let rest = strip_folder(theirs, prefix, is_windows)?;
             // A whole component: `/movies` is no prefix of `/movies4k/x`.
-            (rest.is_empty() || rest.starts_with(['/', '\\'])).then_some((prefix.len(), ours, rest))
+            (rest.is_empty() || rest.starts_with(separators)).then_some((prefix.len(), ours, rest))
         })
         .max_by_key(|(length, ..)| *length);
     match best {
@@ -155,6 +158,23 @@ pub fn ours(map: &[(String, PathBuf)], theirs: &str) -> PathBuf {
         }
         None => PathBuf::from(theirs),
     }
+}
+
+/// What follows `folder` in `path`.
+fn strip_folder<'a>(path: &'a str, folder: &str, is_windows: bool) -> Option<&'a str> {
+    if !is_windows {
+        return path.strip_prefix(folder);
+    }
+    let (start, rest) = path.split_at_checked(folder.len())?;
+    let plain = |byte: u8| match byte {
+        b'/' => b'\\',
+        byte => byte.to_ascii_lowercase(),
+    };
+    start
+        .bytes()
+        .map(plain)
+        .eq(folder.bytes().map(plain))
+        .then_some(rest)
 }
 
 /// Size of a regular file that we may read and that is not empty; else half a sentence why not.
@@ -180,12 +200,27 @@ mod tests {
             ("/movies".to_owned(), PathBuf::from("/mnt/a")),
             ("/movies/kids/".to_owned(), PathBuf::from("/mnt/kids")),
             ("D:\\TV".to_owned(), PathBuf::from("/mnt/tv")),
+            ("D:/TV/Kids/".to_owned(), PathBuf::from("/mnt/kids-tv/")),
+            ("E:\\".to_owned(), PathBuf::from("/mnt/e")),
+            ("\\\\nas\\tv".to_owned(), PathBuf::from("/mnt/nas")),
         ];
         for (theirs, expected) in [
             ("/movies/X (1999)/x.mkv", "/mnt/a/X (1999)/x.mkv"),
             ("/movies/kids/y.mkv", "/mnt/kids/y.mkv"),
             ("/movies4k/z.mkv", "/movies4k/z.mkv"),
+            ("/Movies/x.mkv", "/Movies/x.mkv"),
+            ("/movies", "/mnt/a"),
+            ("/movies\\x.mkv", "/movies\\x.mkv"),
             ("D:\\TV\\Show\\s.mkv", "/mnt/tv/Show/s.mkv"),
+            // Windows knows neither case nor one kind of separator.
+            ("d:\\tv\\Show\\s.mkv", "/mnt/tv/Show/s.mkv"),
+            ("D:/tv/Show/s.mkv", "/mnt/tv/Show/s.mkv"),
+            ("D:\\TV\\kids\\Show/s.mkv", "/mnt/kids-tv/Show/s.mkv"),
+            ("D:\\TV4k\\s.mkv", "D:\\TV4k\\s.mkv"),
+            ("D:\\T", "D:\\T"),
+            ("D:\\é", "D:\\é"),
+            ("E:\\a\\b.mkv", "/mnt/e/a/b.mkv"),
+            ("\\\\NAS\\TV\\a.mkv", "/mnt/nas/a.mkv"),
             ("/movies/a\\b.mkv", "/mnt/a/a\\b.mkv"),
             ("/other", "/other"),
         ] {

@@ -183,7 +183,7 @@ fn dotted(text: &str) -> String {
             } else {
                 ".and"
             }),
-            c if c.is_alphanumeric() || c == '-' => out.push(c),
+            c if c.is_alphanumeric() || c == '-' || is_mark(c) => out.push(c),
             _ if out.ends_with('.') || out.is_empty() => {}
             _ => out.push('.'),
         }
@@ -192,6 +192,13 @@ fn dotted(text: &str) -> String {
         out.pop();
     }
     out
+}
+
+/// Accents and vowel signs that are characters of their own, tone marks of Thai, viramas: the arrs'
+/// `\w` has them, and a dot in their place would make another word. All of these scripts lie in this
+/// range; the few punctuation marks there are dropped by whoever compares.
+fn is_mark(c: char) -> bool {
+    matches!(c, '\u{300}'..='\u{1fff}')
 }
 
 #[cfg(test)]
@@ -337,5 +344,19 @@ mod tests {
             "Marvels.Agents.of.S.H.I.E.L.D.and.Friends.Live.S00E01"
         );
         assert_eq!(movie(None, "x", &Facts::default()), "Unknown");
+        let check = |title: &str, expected: &str| {
+            let facts = Facts {
+                titles: vec![title],
+                ..Facts::default()
+            };
+            assert_eq!(movie(None, "x", &facts), expected);
+        };
+        check("{Proof} [of] {{Life}}", "Proof.of.Life");
+        check("Ame\u{301}lie", "Ame\u{301}lie");
+        check("เพื่อน", "เพื่อน");
+        check("क्या कहना", "क्या.कहना");
+        check("君の名は。", "君の名は");
+        check("\u{202e}Up\u{7}\n\u{1f600}!", "Up");
+        check(&"長".repeat(300), &"長".repeat(300));
     }
 }
