@@ -427,6 +427,111 @@ fn drift_is_repaired_and_what_is_the_users_is_kept() {
     assert_eq!(world.writes(), before);
 }
 
+/// A new name alone is found by the address, a new address alone by the name; with both new, what was
+/// saved is remembered.
+#[test]
+fn a_new_name_and_address_leave_no_old_entries_behind() {
+    let world = World::new("register-renamed", App::Radarr);
+    world.registers(&["no results"]);
+    let resources = ["downloadclient", "indexer", "notification"];
+    let ids = || resources.map(|resource| world.only(resource).id);
+    let before = ids();
+    let text = std::fs::read_to_string(world.home.join("jackdaw.ini")).unwrap();
+    let moved = world.url.replace("127.0.0.1", "localhost");
+    let renamed = text
+        .replace("[jackdaw]\n", "[jackdaw]\nname = attic\n")
+        .replace(&world.url, &moved);
+    let config = Config::from_text("x", &renamed).unwrap();
+    let registrar = registrar(&config, world.store().clone());
+    registrar.run_due(Instant::now());
+    let state = registrar.states().remove(0).state;
+    assert!(matches!(state, State::Registered(_)), "{state:?}");
+    assert_eq!(ids(), before);
+    for resource in resources {
+        top(&world.only(resource), "name", "\"attic\"");
+    }
+    field(&world.only("downloadclient"), "host", "\"localhost\"");
+    field(
+        &world.only("indexer"),
+        "baseUrl",
+        &format!("\"{moved}/torznab\""),
+    );
+
+    // The number alone says nothing: another entry may have it since.
+    world.change("indexer", before[1], |indexer| {
+        indexer.top.insert("name".into(), value("\"Other\""));
+        indexer
+            .fields
+            .insert("baseUrl".into(), value("\"http://other/api\""));
+    });
+    registrar.run_due(far());
+    assert_eq!(world.arr.providers("indexer").len(), 2);
+    let other = world.arr.providers("indexer");
+    let other = other.iter().find(|entry| entry.id == before[1]).unwrap();
+    top(other, "name", "\"Other\"");
+
+    // With the old configuration again, what was made is found and removed.
+    let removed = world.jackdaw(&["--remove"]);
+    assert!(
+        removed.stdout.contains("download client removed"),
+        "{removed:?}"
+    );
+    assert!(world.arr.providers("downloadclient").is_empty());
+    assert!(world.arr.providers("notification").is_empty());
+}
+
+#[test]
+fn two_of_us_with_names_of_their_own_leave_each_other_alone() {
+    let world = World::new("register-two", App::Sonarr);
+    world.registers(&["no results"]);
+    let before = ["downloadclient", "indexer", "notification"].map(|r| world.only(r).id);
+    let other = World::with("register-two-b", FakeArr::start(App::Sonarr), "", hook);
+    // The second one, at the first one's arr.
+    let text = std::fs::read_to_string(other.home.join("jackdaw.ini")).unwrap();
+    let text = text
+        .replace("[jackdaw]\n", "[jackdaw]\nname = attic\n")
+        .replace(&other.arr.url(), &world.arr.url())
+        .replace(&other.arr.key, &world.arr.key);
+    let config = Config::from_text("x", &text).unwrap();
+    let second = registrar(&config, other.store().clone());
+    second.run_due(Instant::now());
+    let state = second.states().remove(0).state;
+    assert!(matches!(state, State::Registered(_)), "{state:?}");
+    let writes = world.writes();
+    world.registers(&[]);
+    second.run_due(far());
+    assert_eq!(world.writes(), writes);
+    for (resource, id) in ["downloadclient", "indexer", "notification"]
+        .into_iter()
+        .zip(before)
+    {
+        let all = world.arr.providers(resource);
+        assert_eq!(all.len(), 2, "{resource}");
+        for entry in all {
+            let name = if entry.id == id { "jackdaw" } else { "attic" };
+            top(&entry, "name", &format!("{name:?}"));
+        }
+    }
+}
+
+#[test]
+fn keys_of_a_server_that_is_not_configured_any_more_are_revoked() {
+    let mut world = World::new("register-gone", App::Radarr);
+    world.registers(&["no results"]);
+    let key = secret(&world.only("downloadclient"), "password");
+    let other = world.store().make_arr_key("Old Sonarr", 1).unwrap();
+    assert!(world.owner(other.expose()).is_some());
+    world.restart();
+    assert_eq!(world.owner(other.expose()), None);
+    assert!(
+        world
+            .store()
+            .key_is_revoked(&digest(other.expose()))
+            .unwrap()
+    );
+    assert!(world.owner(&key).is_some());
+}
+
 #[test]
 fn what_the_user_switched_off_stays_off() {
     let world = World::new("register-off", App::Radarr);
@@ -738,7 +843,8 @@ fn the_command_shows_does_and_undoes_it() {
     assert!(
         removed.stdout.starts_with(
             "radarr \"Main arr\": indexer removed, notification removed, download client removed; \
-             2 keys revoked\n"
+             left: the indexer \"By hand\", which has another name; left: the download client \
+             \"Jackdaw\", which does not lead to us; 2 keys revoked\n"
         ),
         "{removed:?}"
     );
@@ -762,6 +868,21 @@ fn the_command_shows_does_and_undoes_it() {
             "{failed:?}"
         );
     }
+}
+
+/// Containers have such variables for the way out; an arr is not out there.
+#[test]
+fn a_proxy_of_the_environment_is_not_used() {
+    let world = World::new("register-proxy", App::Radarr);
+    let mut command = std::process::Command::new(process::BINARY);
+    command
+        .args(["register", "--dry-run", "--config"])
+        .arg(world.home.join("jackdaw.ini"));
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        command.env(name, "http://127.0.0.1:9");
+    }
+    let shown = process::run_command(command);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
 }
 
 #[test]

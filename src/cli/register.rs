@@ -4,8 +4,7 @@
 //! sees new keys at once. The arrs try us while they save, so that one must be running. One line a
 //! server; the error counts the servers that failed.
 
-use std::fmt::Write;
-
+use super::table::shown;
 use crate::arr::client::ArrClient;
 use crate::arr::registration::{Errand, once};
 use crate::config::Config;
@@ -34,7 +33,6 @@ pub fn register(
     };
     let (mut asked, mut failed) = (0, 0);
     for server in &config.servers {
-        let mut line = String::new();
         let arr = ArrClient::new(server.clone());
         let skip = match errand {
             _ if !server.destination && errand != Errand::Remove => Some("not a destination"),
@@ -48,32 +46,26 @@ pub fn register(
             continue;
         }
         asked += 1;
-        match once(config, store.as_ref(), &arr, errand) {
+        let mut below = "";
+        let line = match once(config, store.as_ref(), &arr, errand) {
             Ok(outcome) => {
                 let prefix = match errand {
                     Errand::Preview if outcome.is_change() => "would do: ",
                     _ => "",
                 };
-                // Writing to a string cannot fail.
-                let text = outcome.to_string().replace('\n', " ");
-                let _ = writeln!(line, "{}: {prefix}{text}", arr.name());
                 if errand == Errand::Remove && server.autoregister {
-                    line.push_str(
-                        "  (a running jackdaw registers again: write autoregister = false for it)\n",
-                    );
+                    below = "  (a running jackdaw registers again: write autoregister = false for \
+                             it)\n";
                 }
+                format!("{}: {prefix}{outcome}", arr.name())
             }
             Err(reason) => {
                 failed += 1;
-                let _ = writeln!(line, "{}", reason.replace('\n', " "));
+                reason
             }
-        }
+        };
         // The arr's own words are in it: none of them may steer a terminal.
-        let line: String = line
-            .chars()
-            .map(|c| if c.is_control() && c != '\n' { '?' } else { c })
-            .collect();
-        print(&line)?;
+        print(&format!("{}\n{below}", shown(&line)))?;
     }
     if asked == 0 {
         print("no [server] is to be registered\n")?;

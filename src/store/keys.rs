@@ -71,6 +71,17 @@ impl Store {
         self.setting(&setting_name(title))
     }
 
+    /// Titles of the arrs that have a valid key.
+    pub fn arrs_with_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT DISTINCT name FROM key WHERE role = 'arr' AND revoked_at IS NULL",
+            )?;
+            let titles = statement.query_map([], |row| row.get(0))?;
+            Ok(titles.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// Forgets a registration and revokes all keys of that arr. Gives the number of revoked keys.
     pub fn forget_arr(&self, title: &str, now_unix: u64) -> Result<usize, StoreError> {
         let mut writer = self.writer();

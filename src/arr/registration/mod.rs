@@ -99,8 +99,9 @@ pub struct Registrar {
 
 impl Registrar {
     /// For the destinations of this configuration; `clients` are those of its servers. Nothing is
-    /// asked yet.
+    /// asked yet. Keys of servers that are not in it any more are revoked.
     pub fn new(config: &Config, store: Arc<Store>, clients: &[Arc<ArrClient>]) -> Registrar {
+        revoke_gone(config, &store);
         let mut work = Vec::new();
         let mut shown = Vec::new();
         for arr in clients {
@@ -218,6 +219,23 @@ impl Registrar {
             slot.since_unix = now_unix();
         }
         std::mem::replace(&mut slot.state, state)
+    }
+}
+
+/// An arr that was taken out of the configuration must not go on searching and grabbing with the key
+/// that it was given.
+fn revoke_gone(config: &Config, store: &Store) {
+    let is_gone = |title: &String| config.servers.iter().all(|server| server.title != *title);
+    let revoke = |title: &String| store.forget_arr(title, now_unix()).map(drop);
+    let result = store.arrs_with_keys().and_then(|titles| {
+        for title in titles.iter().filter(|title| is_gone(title)) {
+            revoke(title)?;
+            log::info!("there is no server \"{title}\" any more: its keys are revoked");
+        }
+        Ok(())
+    });
+    if let Err(error) = result {
+        log::error!("cannot revoke the keys of servers that are gone: {error}");
     }
 }
 

@@ -59,7 +59,7 @@ impl Ground<'_> {
         self.arr.status()?;
         let mut memory = self.memory(Some(store))?;
         self.drop_dead(store, pending)?;
-        let found = self.find()?;
+        let found = self.find(&memory)?;
         let mut outcome = Outcome::default();
 
         let mut fits = self.key_fits(Some(store), &memory, &found)?;
@@ -145,7 +145,7 @@ impl Ground<'_> {
     pub(super) fn preview(&self, store: Option<&Store>) -> Result<Outcome, Trouble> {
         self.arr.status()?;
         let memory = self.memory(store)?;
-        let found = self.find()?;
+        let found = self.find(&memory)?;
         let fits = self.key_fits(store, &memory, &found)?;
         // Stands for the key that would be made.
         let new = Secret::new("new");
@@ -166,14 +166,33 @@ impl Ground<'_> {
         Ok(outcome)
     }
 
-    /// Deletes what is ours by name, kind and address, and revokes the keys.
+    /// Deletes what is ours by name, kind and address, and what we remember to have made; revokes the
+    /// keys. What only has our name, or only leads to us, is told and left.
     pub(super) fn remove(&self, store: Option<&Store>) -> Result<Outcome, Trouble> {
         self.arr.status()?;
+        let memory = self.memory(store)?;
         let mut outcome = Outcome::default();
         // The indexer first: it is bound to the client.
-        for part in [Part::Indexer, Part::Hook, Part::Client] {
-            for entry in self.list(part)? {
-                if !self.identity.is_named(&entry) || !self.identity.is_ours(part, &entry) {
+        for (part, remembered) in [
+            (Part::Indexer, memory.indexer),
+            (Part::Hook, memory.hook),
+            (Part::Client, memory.client),
+        ] {
+            for entry in self.list(part, remembered)? {
+                let (is_named, is_ours) = (
+                    self.identity.is_named(&entry),
+                    self.identity.is_ours(part, &entry),
+                );
+                if !(is_named && is_ours || self.identity.was_ours(part, &entry, remembered)) {
+                    let why = match is_ours {
+                        true => "has another name",
+                        false => "does not lead to us",
+                    };
+                    outcome.notes.push(format!(
+                        "left: the {} \"{}\", which {why}",
+                        part.label(),
+                        entry.top_text("name")
+                    ));
                     continue;
                 }
                 let Some(id) = entry.id() else { continue };
@@ -302,35 +321,41 @@ impl Ground<'_> {
         }
     }
 
-    fn find(&self) -> Result<Found, Trouble> {
+    fn find(&self, memory: &Memory) -> Result<Found, Trouble> {
         Ok(Found {
-            client: self.find_part(Part::Client)?,
-            indexer: self.find_part(Part::Indexer)?,
-            hook: self.find_part(Part::Hook)?,
+            client: self.find_part(Part::Client, memory.client)?,
+            indexer: self.find_part(Part::Indexer, memory.indexer)?,
+            hook: self.find_part(Part::Hook, memory.hook)?,
         })
     }
 
-    /// The entry of our name, else one that leads to us under another name.
-    fn find_part(&self, part: Part) -> Result<Option<Resource>, Trouble> {
-        let mut all = self.list(part)?;
+    /// The entry of our name, else one that leads to us under another name, else the one that we made
+    /// when both our name and our address were others.
+    fn find_part(&self, part: Part, remembered: Option<u64>) -> Result<Option<Resource>, Trouble> {
+        let identity = self.identity;
+        let mut all = self.list(part, remembered)?;
         let at = all
             .iter()
-            .position(|entry| self.identity.is_named(entry))
+            .position(|entry| identity.is_named(entry))
+            .or_else(|| all.iter().position(|entry| identity.is_ours(part, entry)))
             .or_else(|| {
                 all.iter()
-                    .position(|entry| self.identity.is_ours(part, entry))
+                    .position(|entry| identity.was_ours(part, entry, remembered))
             });
         Ok(at.map(|at| all.swap_remove(at)))
     }
 
-    /// Entries that have our name or lead to us. A list that breaks off is an error: what was not seen
-    /// could be ours.
-    fn list(&self, part: Part) -> Result<Vec<Resource>, Trouble> {
+    /// Entries that have our name, lead to us, or were made by us. A list that breaks off is an error:
+    /// what was not seen could be ours.
+    fn list(&self, part: Part, remembered: Option<u64>) -> Result<Vec<Resource>, Trouble> {
+        let identity = self.identity;
         let mut found = Vec::new();
         self.arr.each(part.path(), &mut |item| {
             let entry = crate::json::parse(item).as_ref().and_then(Resource::new);
             found.extend(entry.filter(|entry| {
-                self.identity.is_named(entry) || self.identity.is_ours(part, entry)
+                identity.is_named(entry)
+                    || identity.is_ours(part, entry)
+                    || identity.was_ours(part, entry, remembered)
             }));
         })?;
         Ok(found)

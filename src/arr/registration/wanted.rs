@@ -175,6 +175,26 @@ impl Identity {
                 .all(|(name, value)| same(entry.field(name), Some(value)))
     }
 
+    /// True if this is the entry that we saved under this number, at whatever address we were then: one of
+    /// its kind with our login, or with the path of our face. Numbers alone prove nothing: an arr that was
+    /// set up anew gives them again.
+    pub(super) fn was_ours(&self, part: Part, entry: &Resource, remembered: Option<u64>) -> bool {
+        let has_mark = match part {
+            Part::Client => {
+                entry.field_text("username") == self.title
+                    && entry.field_text(self.category_field()) == self.category()
+            }
+            Part::Indexer => entry.field_text("baseUrl").ends_with("/torznab"),
+            Part::Hook => entry
+                .field_text("url")
+                .ends_with(&format!("/hook/{}", self.slug)),
+        };
+        remembered.is_some()
+            && entry.id() == remembered
+            && entry.top_text("implementation") == part.implementation()
+            && has_mark
+    }
+
     /// True if this entry has our name; the arrs compare names so.
     pub(super) fn is_named(&self, entry: &Resource) -> bool {
         entry.top_text("name").to_lowercase() == self.name.to_lowercase()
