@@ -3,7 +3,8 @@
 //! [`handle`] gathers from the parts, [`json`] writes; nothing is asked of a friend or an arr, so
 //! that the answer is there in milliseconds. Lists are bounded: of grabs, the unfinished come
 //! first, and what has ended is cut at [`MAX_GRABS`]. Texts of friends and arrs stand in it as they
-//! are: whoever shows them escapes them. Keys never appear. Tested by `tests/status.rs`.
+//! are: whoever shows them escapes them. Keys never appear. README.md describes the fields to the owner: it
+//! changes with them. Tested by `tests/status.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -439,8 +440,15 @@ mod tests {
         };
         let hash = "ab".repeat(20);
         let version = env!("CARGO_PKG_VERSION");
+        let text = json(snapshot);
+        for (before, _) in text.match_indices("\":").map(|(at, _)| text.split_at(at)) {
+            let key = before.rsplit('"').next().unwrap();
+            let is_described = include_str!("../README.md").contains(&format!("`{key}`"))
+                || include_str!("../README.md").contains(&format!("`{key}[]`"));
+            assert!(is_described, "README.md does not describe {key}");
+        }
         assert_eq!(
-            json(snapshot),
+            text,
             format!(
                 concat!(
                     r#"{{"name":"j","version":"{version}","uptime":61,"now":1000,"#,

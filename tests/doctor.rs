@@ -60,6 +60,17 @@ fn doctor(config: &Config, more: &[&str]) -> Report {
     for line in &lines {
         let level = line.split(' ').next().unwrap();
         assert!(["ok", "warn", "FAIL"].contains(&level), "{line}");
+        // Behind `fix:`, or in the message itself where the same words stand in the log.
+        let says_what_to_do = [
+            "; fix: ",
+            "correct its ",
+            "copy it from Settings",
+            "url must be",
+            "ask for an update",
+        ]
+        .iter()
+        .any(|words| line.contains(words));
+        assert!(level != "FAIL" || says_what_to_do, "no way out: {line}");
     }
     let broken = lines.iter().any(|line| line.starts_with("FAIL"));
     assert_eq!(ended.code, Some(i32::from(broken)), "{}", ended.stdout);
@@ -474,6 +485,19 @@ fn a_missing_registration_is_made_on_demand() {
         &["not as jackdaw wants it", "removeCompleted"],
     );
     doctor(&config, &["--fix"]).has("ok", subject, &["fixed", "repaired"]);
+
+    // What the owner has switched off is left so, but said.
+    arr.state().providers.get_mut("downloadclient").unwrap()[0]
+        .top
+        .insert("enable".into(), value("false"));
+    let report = doctor(&config, &["--fix"]);
+    report.has(
+        "warn",
+        subject,
+        &["download client: it is disabled", "fix: switch it on"],
+    );
+    let client = &arr.providers("downloadclient")[0];
+    assert_eq!(miniserde::json::to_string(&client.top["enable"]), "false");
 }
 
 #[test]

@@ -399,11 +399,24 @@ fn what_the_arr_has_lost_is_told() {
         number: 2,
         ..unknown
     };
-    let rig = Rig::start("imports-lost", OFTEN, &[unknown, ignored]);
+    let again = Planted {
+        number: 3,
+        ..unknown
+    };
+    let rig = Rig::start("imports-lost", OFTEN, &[unknown, ignored, again]);
+    // Imported in an earlier life, and grabbed once more: that import is not this one's.
+    rig.arr.state().history.push(value(&format!(
+        r#"{{"id":77,"eventType":"downloadFolderImported","date":"2001-01-01T00:00:00Z",
+            "downloadId":"{}","data":{{"importedPath":"/movies/x.mkv"}}}}"#,
+        again.id()
+    )));
+    rig.arr.add_history("grabbed", &again.id(), &[]);
     rig.arr.add_history("grabbed", &ignored.id(), &[]);
     rig.arr.add_history("downloadIgnored", &ignored.id(), &[]);
     rig.wait_for_log("\"The.Matrix.1999.1080p.BluRay.x264-GROUP\" (grab 1): neither in its queue");
     rig.wait_for_log(
         "(grab 2): not in its queue; the last entry of it in its history is downloadIgnored",
     );
+    rig.wait_for_log("(grab 3): not in its queue, although it grabbed this");
+    assert_eq!(rig.row(again), Some(("completed".into(), false)));
 }

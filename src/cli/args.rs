@@ -66,7 +66,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         details: "Downloads, uploads, friends, Radarr and Sonarr. Asks at the configured listen address, or at\n\
                   URL, with the owner's key: KEY, else api_key of the configuration, else $JACKDAW_API_KEY.\n\
                   A generated key is kept only as a digest, so it must be given. (Other users of this machine\n\
-                  can see KEY on the command line: prefer the variable.) --json prints the answer as it is.",
+                  can see KEY on the command line: prefer the variable.) --json prints the answer as it is;\n\
+                  README.md describes it.",
     },
     CommandHelp {
         name: "demo",

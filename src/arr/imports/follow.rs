@@ -194,12 +194,16 @@ fn learn(landed: &mut HashMap<i64, Landed>, grab: &Grab, record: &record::Histor
 /// Asks for the history of a download that is not in the queue: it may have landed long ago, by a
 /// clock that has changed since. Gives what is odd about it.
 fn look_up_one(work: &mut Work, grab: &Grab, now: Instant) -> Result<Option<String>, ArrError> {
-    let mut last = None;
+    let (mut last, mut is_grabbed) = (None, false);
     let mut import: Option<record::History> = None;
     ask::history_of(&work.arr, &grab.infohash, &mut |record| {
+        // Newest first: what was imported before it was grabbed again is not this download, as the
+        // arrs judge it too.
         last.get_or_insert_with(|| record.event.clone());
-        if record.event == Event::Imported && import.is_none() {
-            import = Some(record);
+        match record.event {
+            Event::Grabbed => is_grabbed = true,
+            Event::Imported if !is_grabbed && import.is_none() => import = Some(record),
+            _ => {}
         }
     })?;
     if let Some(import) = import {

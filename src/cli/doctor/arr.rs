@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::finding::Finding;
 use super::owner::Made;
 use super::probe::Probe;
-use super::words;
+use super::trouble;
 use crate::arr::client::{ArrClient, SystemStatus, app_name};
 use crate::arr::error::ArrError;
 use crate::arr::library::sample;
@@ -30,16 +30,7 @@ pub fn reach(client: &ArrClient) -> (bool, Finding) {
     let subject = client.name();
     match client.status() {
         Ok(status) => (true, judge_version(&subject, &status)),
-        Err(error) => {
-            let fix = match &error {
-                ArrError::Unreachable(_) => "check its url, and whether it is running",
-                ArrError::Starting(_) => "wait until it has started, then run this again",
-                // The others say it themselves.
-                _ => "",
-            };
-            let what = words(client, error);
-            (false, Finding::fail(&subject, what, fix))
-        }
+        Err(error) => (false, trouble(client, &subject, error)),
     }
 }
 
@@ -69,7 +60,7 @@ pub fn library(client: &ArrClient) -> Vec<Finding> {
     let subject = format!("{} library", client.name());
     let map = &client.server().path_map;
     vec![match sample::paths(client, SAMPLE) {
-        Err(error) => Finding::fail(&subject, words(client, error), ""),
+        Err(error) => trouble(client, &subject, error),
         Ok(paths) if paths.is_empty() => Finding::ok(&subject, "it has no files yet"),
         Ok(paths) => {
             let problems: Vec<(&str, PathBuf, String)> = paths

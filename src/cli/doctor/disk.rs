@@ -156,7 +156,7 @@ pub fn space(downloads: &Downloads) -> Vec<Finding> {
         Err(error) => Finding::fail(
             SPACE,
             format!("{}: {error}", downloads.completed_path.display()),
-            "",
+            "check that the disk is mounted and sound",
         ),
     }]
 }

@@ -84,7 +84,9 @@ fn trouble(subject: &str, error: &PeerError) -> Finding {
         } => "ask for a new key, and check the extra headers if a proxy stands before it",
         PeerError::Status { .. } => "ask the friend to look at its log",
         PeerError::Protocol(_) => "check its url here: it must be the address of a jackdaw or jack",
-        PeerError::Version(_) | PeerError::Unsound(_) | PeerError::Cancelled => "",
+        PeerError::Version(_) => "check its url here, and ask for an update",
+        PeerError::Unsound(_) => "ask the friend to look at its server",
+        PeerError::Cancelled => "",
     };
     // The subject names the friend already.
     let what = error.to_string();

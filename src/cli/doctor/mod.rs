@@ -20,6 +20,7 @@ pub mod view;
 use std::fs;
 
 use crate::arr::client::ArrClient;
+use crate::arr::error::ArrError;
 use crate::cli::Failure;
 use crate::config::url::HttpUrl;
 use crate::config::{Config, Server};
@@ -52,6 +53,20 @@ pub fn doctor(
             "{broken} of {all} checks found something broken"
         ))),
     }
+}
+
+/// A question that an arr did not answer as it should, and what to do about it.
+fn trouble(client: &ArrClient, subject: &str, error: ArrError) -> Finding {
+    let fix = match &error {
+        ArrError::Unreachable(_) => "check its url, and whether it is running",
+        ArrError::Starting(_) => "wait until it has started, then run this again",
+        ArrError::Protocol(_) => "check its url, and look at the log of what answers there",
+        ArrError::NotFound(_) => "check its url, and whether its version is still supported",
+        ArrError::Status { .. } | ArrError::Invalid { .. } => "look at its log (System, Logs)",
+        // These say it themselves.
+        ArrError::Unauthorized(_) | ArrError::Redirected(_) | ArrError::WrongApp(_) => "",
+    };
+    Finding::fail(subject, words(client, error), fix)
 }
 
 /// An error of the client's, without the arr's name, which stands in front of the line already.
@@ -127,8 +142,7 @@ fn examine_server(
     let entries = match registration::entries(&client, config) {
         Ok(entries) => entries,
         Err(error) => {
-            say(vec![Finding::fail(&subject, words(&client, error), "")])?;
-            return Ok(());
+            return say(vec![trouble(&client, &subject, error)]);
         }
     };
     say(registration::check(&client, config, &entries, running))?;
@@ -144,7 +158,7 @@ fn examine_server(
     say(view::check(&client, downloads, &probe.name, host, fix))?;
     let roots = match arr::roots(&client) {
         Ok(roots) => roots,
-        Err(error) => return say(vec![Finding::fail(&subject, words(&client, error), "")]),
+        Err(error) => return say(vec![trouble(&client, &subject, error)]),
     };
     let subject = format!("{subject} import");
     let completed = &downloads.completed_path;

@@ -74,8 +74,9 @@ pub fn entries(client: &ArrClient, config: &Config) -> Result<Entries, ArrError>
             if get_str(&value, "implementation") != Some(part.implementation()) {
                 return;
             }
-            let is_named =
-                get_str(&value, "name").is_some_and(|name| name.eq_ignore_ascii_case(&config.name));
+            // As the arrs compare names, and the registration with them.
+            let is_named = get_str(&value, "name")
+                .is_some_and(|name| name.to_lowercase() == config.name.to_lowercase());
             if is_named {
                 named = Some(value);
             } else if url
@@ -117,9 +118,12 @@ pub fn repair(client: &ArrClient, config: &Config, running: Running) -> Vec<Find
             vec![Finding::ok(&subject, format!("fixed: {outcome}"))]
         }
         Ok(_) => Vec::new(),
-        Err(error) => vec![Finding::fail(&subject, words(client, error), "")],
+        Err(error) => vec![Finding::fail(&subject, words(client, error), SEE_WORDS)],
     }
 }
+
+/// Of a failed registration: its message says what failed, in the arr's words.
+const SEE_WORDS: &str = "mend that, or look at the arr's log and at jackdaw's";
 
 /// The database, as it is: opening would migrate it under a server of an older version.
 fn open(config: &Config) -> Result<Store, String> {
@@ -160,6 +164,13 @@ pub fn check(
             }
             continue;
         };
+        if is_off(part, entry) {
+            found.push(Finding::warn(
+                &subject,
+                format!("{label}: it is disabled"),
+                "switch it on there, unless that is meant",
+            ));
+        }
         let mut problems: Vec<String> = Vec::new();
         if !is_ours_to_do {
             if let Some(url) = &url {
@@ -204,7 +215,7 @@ fn drift(client: &ArrClient, config: &Config, subject: &str) -> Option<Finding> 
             "start jackdaw, which sees to it, or let jackdaw doctor --fix do it",
         )),
         Ok(_) => None,
-        Err(error) => Some(Finding::fail(subject, words(client, error), "")),
+        Err(error) => Some(Finding::fail(subject, words(client, error), SEE_WORDS)),
     }
 }
 
@@ -262,7 +273,7 @@ fn test(client: &ArrClient, subject: &str, part: Part, entry: &Value) -> Finding
                 "its test of our {label} could not be run: {}",
                 words(client, error)
             ),
-            "",
+            "look at its log (System, Logs)",
         ),
     }
 }
@@ -323,9 +334,6 @@ fn settings_problems(part: Part, entry: &Value, after: Option<AfterImport>) -> V
     let mut problems = Vec::new();
     match part {
         Part::Client => {
-            if !is_on("enable") {
-                problems.push("it is disabled".to_owned());
-            }
             if !get_array(entry, "tags").is_empty() {
                 problems.push(
                     "it has tags, so it is not used for series or movies without them".to_owned(),
@@ -338,18 +346,24 @@ fn settings_problems(part: Part, entry: &Value, after: Option<AfterImport>) -> V
                 );
             }
         }
-        Part::Indexer => {
-            let kinds = [
-                "enableRss",
-                "enableAutomaticSearch",
-                "enableInteractiveSearch",
-            ];
-            if !kinds.into_iter().any(is_on) {
-                problems.push("it is disabled".to_owned());
-            }
-        }
+        Part::Indexer => {}
     }
     problems
+}
+
+/// The owner has switched it off: whoever registers leaves that so.
+fn is_off(part: Part, entry: &Value) -> bool {
+    let switches: &[&str] = match part {
+        Part::Client => &["enable"],
+        Part::Indexer => &[
+            "enableRss",
+            "enableAutomaticSearch",
+            "enableInteractiveSearch",
+        ],
+    };
+    !switches
+        .iter()
+        .any(|name| get_bool(entry, name) == Some(true))
 }
 
 fn binding_problem(indexer: &Value, client: &Value) -> Option<String> {
@@ -414,9 +428,15 @@ mod tests {
         };
         let good = r#"{"enable":true,"removeCompletedDownloads":true,"tags":[]}"#;
         check(Part::Client, good, 0);
-        check(Part::Client, r#"{"enable":false,"tags":[3]}"#, 3);
-        check(Part::Indexer, r#"{"enableRss":true}"#, 0);
-        check(Part::Indexer, r#"{"enableRss":false}"#, 1);
+        check(Part::Client, r#"{"enable":false,"tags":[3]}"#, 2);
+        check(Part::Indexer, r#"{"enableRss":false}"#, 0);
+        let off = |part, entry: &str| is_off(part, &value(entry));
+        assert!(!off(Part::Client, good) && off(Part::Client, r#"{"enable":false}"#));
+        assert!(!off(
+            Part::Indexer,
+            r#"{"enableRss":false,"enableInteractiveSearch":true}"#
+        ));
+        assert!(off(Part::Indexer, r#"{"enable":true,"enableRss":null}"#));
         let bound = value(r#"{"downloadClientId":7}"#);
         assert_eq!(binding_problem(&bound, &value(r#"{"id":7}"#)), None);
         assert!(binding_problem(&bound, &value(r#"{"id":8}"#)).is_some());

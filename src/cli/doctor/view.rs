@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use miniserde::json::{Object, Value};
 
 use super::finding::Finding;
-use super::{probe, words};
+use super::{probe, trouble};
 use crate::arr::client::ArrClient;
 use crate::arr::error::ArrError;
 use crate::config::Downloads;
@@ -163,7 +163,7 @@ pub fn check(
     let subject = format!("{} arr_path", client.name());
     match ask(client, &subject, downloads, probe, host, fix) {
         Ok(finding) => vec![finding],
-        Err(error) => vec![Finding::fail(&subject, words(client, error), "")],
+        Err(error) => vec![trouble(client, &subject, error)],
     }
 }
 
