@@ -1,14 +1,19 @@
 //! A Radarr's and a Sonarr's library as a source, read from the fakes over real sockets.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jackdaw::arr::client::ArrClient;
 use jackdaw::arr::library::{ArrSource, sample};
-use jackdaw::library::{Offer, Source, SourceError};
+use jackdaw::library::{Offer, Sink, Source, SourceError};
 use jackdaw::release::{Category, Quality};
 
-use crate::support::fake_arr::{App, FakeArr, Mood};
+use miniserde::json::Value;
+
+use crate::support::fake_arr::{App, Call, FakeArr, Mood, value};
 use crate::support::process::{Config, Jackdaw};
 use crate::support::{Home, SOON, eventually};
 
@@ -220,12 +225,12 @@ fn episodes_are_read_series_by_series_and_a_file_counts_once_per_episode() {
         shown,
         [
             // A bare name gets a title that leads back to the series.
-            ":episode:51.11 Firefly.S01E01.WEBDL-1080p-GRP 1x1 1 S01E01.mkv",
-            ":episode:52.12 Firefly - S01E02-E03 1x2 2 Firefly - S01E02-E03.mkv",
-            ":episode:52.13 Firefly - S01E02-E03 1x3 2 Firefly - S01E02-E03.mkv",
+            ":episode:1.51.11 Firefly.S01E01.WEBDL-1080p-GRP 1x1 1 S01E01.mkv",
+            ":episode:1.52.12 Firefly - S01E02-E03 1x2 2 Firefly - S01E02-E03.mkv",
+            ":episode:1.52.13 Firefly - S01E02-E03 1x3 2 Firefly - S01E02-E03.mkv",
             // The name of a season pack is no episode's.
-            ":episode:53.14 Firefly.S00E01.WEBDL-1080p-GRP 0x1 3 p.mkv",
-            ":episode:61.31 Late.Show.2002.12.20.WEBDL-1080p-GRP 2026x4 4 2026.mkv",
+            ":episode:1.53.14 Firefly.S00E01.WEBDL-1080p-GRP 0x1 3 p.mkv",
+            ":episode:3.61.31 Late.Show.2002.12.20.WEBDL-1080p-GRP 2026x4 4 2026.mkv",
         ]
     );
     let first = &found.iter().find(|o| o.release.size == 1).unwrap().release;
@@ -239,8 +244,146 @@ fn episodes_are_read_series_by_series_and_a_file_counts_once_per_episode() {
     );
     assert_eq!(first.air_date.as_deref(), Some("2002-12-20"));
     assert_eq!(first.media_info.as_deref(), Some(MEDIA_INFO));
-    // One for the list, two for each series that has files.
-    assert_eq!(arr.state().calls.len(), 5);
+    // One for the list, one for the history, two for each series that has files.
+    assert_eq!(arr.state().calls.len(), 6);
+}
+
+/// Keeps what it was given, as the index does.
+#[derive(Default)]
+struct Shelf {
+    offers: BTreeMap<String, Offer>,
+    /// Ids that this scan has named.
+    seen: BTreeSet<String>,
+}
+
+impl Sink for Shelf {
+    fn offer(&mut self, offer: Offer) {
+        let id = offer.release.id.clone();
+        self.seen.insert(id.clone());
+        self.offers.insert(id, offer);
+    }
+
+    fn keep(&mut self, prefix: &str, count: u64) -> bool {
+        let ids = self.offers.keys().filter(|id| id.starts_with(prefix));
+        let ids: Vec<String> = ids.cloned().collect();
+        let is_all = ids.len() as u64 == count;
+        if is_all {
+            self.seen.extend(ids);
+        }
+        is_all
+    }
+}
+
+/// A refresh of a library that changes a little must not cost a small board a thousand requests.
+#[test]
+fn a_series_is_read_again_only_when_it_may_have_changed() {
+    let home = Home::new("library-known");
+    let arr = FakeArr::start(App::Sonarr);
+    let at = |name: &str| home.join(name).to_str().unwrap().to_owned();
+    for number in 1..=3 {
+        let path = at(&format!("{number}.mkv"));
+        write(Path::new(&path), "1");
+        let mut state = arr.state();
+        state.series.push(series(number, "A", "standard", 1));
+        let episodes = vec![episode(number, number, 1, 1, "")];
+        state.episodes.insert(number, episodes);
+        let files = vec![episode_file(number, &path, 1, "")];
+        state.episode_files.insert(number, files);
+    }
+    arr.add_history("grabbed", "X", &[]);
+    let source = source_of(&arr, "");
+    let shelf = RefCell::new(Shelf::default());
+    let now = Instant::now();
+    // Scans, and says which series were read.
+    let read_at = |now: Instant| -> Vec<u64> {
+        arr.state().calls.clear();
+        shelf.borrow_mut().seen.clear();
+        source.scan_at(now, &mut *shelf.borrow_mut()).unwrap();
+        let read = |call: &Call| {
+            let id = call.target.split_once("/episode?seriesId=")?.1;
+            Some(id.parse().unwrap())
+        };
+        let calls = arr.state().calls.clone();
+        let ids: Vec<u64> = calls.iter().filter_map(read).collect();
+        assert_eq!(calls.len(), 2 + 2 * ids.len(), "{calls:?}");
+        // Nothing of what was not read may be taken as gone.
+        let shelf = shelf.borrow();
+        shelf.offers.keys().for_each(|id| {
+            assert!(shelf.seen.contains(id), "{id}");
+        });
+        ids
+    };
+    let read = || read_at(now);
+    let happens = |event: &str, series: &str| {
+        let id = arr.add_history(event, "X", &[]);
+        let mut state = arr.state();
+        let Some(Value::Object(record)) = state.history.last_mut() else {
+            panic!("{id}");
+        };
+        record.insert("seriesId".into(), value(series));
+    };
+    // A record without a series: then nobody knows what happens, and all is read.
+    assert_eq!(read(), [1, 2, 3]);
+    assert_eq!(read(), [1, 2, 3]);
+    arr.state().history.clear();
+    happens("grabbed", "3");
+    assert_eq!(read(), [1, 2, 3]);
+    assert_eq!(read(), []);
+    assert_eq!(read(), []);
+
+    // Renamed: the list says nothing of it.
+    write(Path::new(&at("renamed.mkv")), "1");
+    let renamed = episode_file(2, &at("renamed.mkv"), 1, "");
+    arr.state().episode_files.insert(2, vec![renamed]);
+    happens("episodeFileRenamed", "2");
+    assert_eq!(read(), [2]);
+    let id = format!("{}:episode:2.2.2", source.id());
+    assert_eq!(shelf.borrow().offers[&id].path, home.join("renamed.mkv"));
+    assert_eq!(read(), []);
+
+    // What the list says has changed, though no history tells of it.
+    arr.state().series[0] = series(1, "B", "standard", 1);
+    assert_eq!(read(), [1]);
+    assert_eq!(read(), []);
+
+    // A file that is not in order is looked at until it is.
+    std::fs::remove_file(at("3.mkv")).unwrap();
+    let moved = episode_file(3, &at("away.mkv"), 1, "");
+    arr.state().episode_files.insert(3, vec![moved]);
+    happens("downloadFolderImported", "3");
+    shelf
+        .borrow_mut()
+        .offers
+        .remove(&format!("{}:episode:3.3.3", source.id()));
+    assert_eq!(read(), [3]);
+    assert_eq!(read(), [3]);
+    write(Path::new(&at("away.mkv")), "12");
+    assert_eq!(read(), [3], "another size than the arr's");
+    assert_eq!(read(), [3]);
+    write(Path::new(&at("away.mkv")), "1");
+    assert_eq!(read(), [3]);
+    assert_eq!(read(), []);
+
+    // The index has lost something, or may have.
+    shelf.borrow_mut().offers.remove(&id);
+    assert_eq!(read(), [2]);
+    source.forget();
+    assert_eq!(read(), [1, 2, 3]);
+    assert_eq!(read(), []);
+    // A closure keeps nothing.
+    assert_eq!(offers(&source).len(), 3);
+
+    // And all of it once a day.
+    let tomorrow = now + Duration::from_secs(25 * 3600);
+    assert_eq!(read_at(tomorrow), [1, 2, 3]);
+    assert_eq!(read_at(tomorrow), []);
+
+    // One that breaks off half-way forgets nothing that happened.
+    happens("episodeFileRenamed", "1");
+    arr.state().broken_series = Some(1);
+    assert!(source.scan_at(tomorrow, &mut *shelf.borrow_mut()).is_err());
+    arr.state().broken_series = None;
+    assert_eq!(read_at(tomorrow), [1]);
 }
 
 #[test]
@@ -419,7 +562,7 @@ fn two_thousand_movies_come_one_by_one() {
     let source = source_of(&arr, "");
     let mut ids = std::collections::HashSet::new();
     source
-        .scan(&mut |offer| {
+        .scan(&mut |offer: Offer| {
             ids.insert(offer.release.id);
         })
         .unwrap();

@@ -63,10 +63,7 @@ impl Inner {
 
     fn refresh_source(&self, slot: &SourceSlot, now: &dyn Fn() -> Now) -> Outcome {
         let result = Scan::of_source(&self.store, slot.n).and_then(|mut scan| {
-            match slot
-                .source
-                .scan(&mut |offer| scan.see(offer.release, Some(&offer.path)))
-            {
+            match slot.source.scan(&mut scan) {
                 Ok(()) => scan.finish().map(Ok),
                 Err(error) => scan.abandon().map(|_| Err(error)),
             }
@@ -74,7 +71,10 @@ impl Inner {
         let result = match result {
             Ok(Ok(changes)) => Ok(changes),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => {
+                slot.source.forget();
+                Err(error.to_string())
+            }
         };
         let mut state = slot.state();
         match result {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::record;
 use super::{categories, dates};
+use crate::library::{Offer, Sink};
 use crate::release::{Release, imdb_number};
 use crate::store::releases::{OfferKey, OfferRow, Scope};
 use crate::store::shared::SharedRow;
@@ -237,6 +238,31 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Takes the stored releases of ours whose ids begin with `prefix` as seen, if they are `count`.
+    fn see_stored(&mut self, prefix: &str, count: u64) -> bool {
+        let Shelf::Shared(n) = self.shelf else {
+            return false;
+        };
+        if self.error.is_some() || self.changes.seen.saturating_add(count) > self.limit {
+            return false;
+        }
+        let rows = match self.store.shared_under(n, prefix) {
+            Ok(rows) => rows,
+            Err(error) => {
+                self.error = Some(error);
+                return false;
+            }
+        };
+        if rows.len() as u64 != count {
+            return false;
+        }
+        for row in rows {
+            self.seen.insert(row);
+        }
+        self.changes.seen += count;
+        true
+    }
+
     fn flush(&mut self) {
         let batch = std::mem::take(&mut self.batch);
         self.bytes = 0;
@@ -300,6 +326,17 @@ impl<'a> Scan<'a> {
             self.seen.insert(row);
         }
         Ok(())
+    }
+}
+
+/// For the sources of ours.
+impl Sink for Scan<'_> {
+    fn offer(&mut self, offer: Offer) {
+        self.see(offer.release, Some(&offer.path));
+    }
+
+    fn keep(&mut self, prefix: &str, count: u64) -> bool {
+        self.see_stored(prefix, count)
     }
 }
 
@@ -443,6 +480,47 @@ mod tests {
         ours.finish().unwrap();
         let kept = home.store.shared_by_id(n, "m:1").unwrap().unwrap();
         assert_eq!(decode("m:1", &kept.record), Some(long));
+    }
+
+    #[test]
+    fn what_a_source_says_is_unchanged_stays_if_it_is_all_there() {
+        let home = Home::new();
+        let origin = home.store.origin_number(OriginKind::Source, "s").unwrap();
+        let n = origin.unwrap();
+        let offer = |id: &str| Offer {
+            release: movie(id, id, 1),
+            path: "/m".into(),
+        };
+        let ids = [
+            "s:episode:1.1",
+            "s:episode:1.2",
+            "s:episode:11.1",
+            "s:episode:2.1",
+        ];
+        let mut scan = Scan::of_source(&home.store, n).unwrap();
+        assert!(!scan.keep("s:episode:1.", 2), "nothing is stored yet");
+        for id in ids {
+            scan.offer(offer(id));
+        }
+        scan.finish().unwrap();
+
+        let mut scan = Scan::of_source(&home.store, n).unwrap();
+        assert!(scan.keep("s:episode:1.", 2));
+        // Not as many as there should be, or more: whoever counts so means something else.
+        assert!(!scan.keep("s:episode:11.", 2) && !scan.keep("s:episode:2.", 0));
+        scan.limit = 2;
+        assert!(!scan.keep("s:episode:11.", 1));
+        let changes = scan.finish().unwrap();
+        assert_eq!((changes.seen, changes.written, changes.removed), (2, 0, 2));
+        let is_there = |id: &str| home.store.shared_by_id(n, id).unwrap().is_some();
+        assert_eq!(ids.map(is_there), [true, true, false, false]);
+
+        let nothing = |_| ();
+        let mut friend = Scan::of_friend(&home.store, 1, Scope::Everything, 1, &nothing).unwrap();
+        assert!(
+            !friend.keep("s:episode:1.", 2),
+            "friends list what they have"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::scan::{Changes, Scan};
 use super::testing::{Home, Random, TinyFriend, episode, movie, ordinary};
 use super::*;
 use crate::config;
-use crate::library::SourceError;
+use crate::library::{Sink, SourceError};
 use crate::peer::client::{PeerClient, PeerError};
 use crate::release::{Category, Quality};
 use crate::secret::Secret;
@@ -1024,9 +1024,9 @@ impl Source for Shelf {
     fn name(&self) -> &str {
         "folder \"Shelf\""
     }
-    fn scan(&self, sink: &mut dyn FnMut(Offer)) -> Result<(), SourceError> {
+    fn scan(&self, sink: &mut dyn Sink) -> Result<(), SourceError> {
         for offer in self.offers.lock().unwrap().iter() {
-            sink(offer.clone());
+            sink.offer(offer.clone());
         }
         if self.is_broken.load(std::sync::atomic::Ordering::SeqCst) {
             return Err(SourceError("the shelf broke".into()));

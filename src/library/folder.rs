@@ -17,7 +17,7 @@ use std::{io, iter};
 use super::describe::{Description, Evidence, describe};
 use super::nfo::{self, Nfo};
 use super::walk::{self, Folder, Listing, Skipped, Video};
-use super::{Offer, Source, SourceError};
+use super::{Offer, Sink, Source, SourceError};
 use crate::release::{Category, Release};
 use crate::secret::{digest, hex};
 use crate::{clock, config};
@@ -247,8 +247,8 @@ impl Source for FolderSource {
         &self.name
     }
 
-    fn scan(&self, sink: &mut dyn FnMut(Offer)) -> Result<(), SourceError> {
-        self.scan_at(SystemTime::now(), sink)
+    fn scan(&self, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        self.scan_at(SystemTime::now(), &mut |offer| sink.offer(offer))
     }
 
     fn roots(&self) -> Vec<PathBuf> {

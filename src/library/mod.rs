@@ -35,6 +35,26 @@ impl fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
+/// Where a source puts what it finds. A closure that takes offers is one that keeps nothing.
+pub trait Sink {
+    /// Takes one release.
+    fn offer(&mut self, offer: Offer);
+
+    /// Says instead that the `count` releases whose ids begin with `prefix` are as they were at an
+    /// earlier scan. False: they are not at hand, and have to be offered.
+    fn keep(&mut self, prefix: &str, count: u64) -> bool;
+}
+
+impl<F: FnMut(Offer)> Sink for F {
+    fn offer(&mut self, offer: Offer) {
+        self(offer);
+    }
+
+    fn keep(&mut self, _prefix: &str, _count: u64) -> bool {
+        false
+    }
+}
+
 /// Something that offers releases.
 pub trait Source: Send + Sync {
     /// The CONNECTOR part of item ids: stable across restarts, unique among sources, without `:`.
@@ -43,7 +63,9 @@ pub trait Source: Send + Sync {
     fn name(&self) -> &str;
     /// Gives every offer to `sink`, one at a time, in bounded memory. An error half-way means
     /// that what was not seen must not be taken as gone.
-    fn scan(&self, sink: &mut dyn FnMut(Offer)) -> Result<(), SourceError>;
+    fn scan(&self, sink: &mut dyn Sink) -> Result<(), SourceError>;
+    /// What was offered may not have been stored: the next scan offers everything.
+    fn forget(&self) {}
     /// Root folders that offered files must lie under when they are opened; empty = any.
     fn roots(&self) -> Vec<PathBuf>;
 }

@@ -176,6 +176,19 @@ impl Store {
         })
     }
 
+    /// Rows of a source's releases whose ids begin with `prefix`.
+    pub fn shared_under(&self, source: i64, prefix: &str) -> Result<Vec<i64>, StoreError> {
+        // Text is compared by its bytes, and no id has the last character of all.
+        let end = format!("{prefix}{}", char::MAX);
+        self.read(|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT id FROM shared WHERE source = ?1 AND their_id >= ?2 AND their_id < ?3",
+            )?;
+            let rows = statement.query_map((source, prefix, end), |row| row.get(0))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// How many releases a source has.
     pub fn shared_count(&self, source: i64) -> Result<u64, StoreError> {
         self.read(|connection| {

@@ -73,6 +73,8 @@ pub struct State {
     pub episodes: BTreeMap<u64, Vec<String>>,
     /// Raw episode files by series id; without an entry the series is not there (404).
     pub episode_files: BTreeMap<u64, Vec<String>>,
+    /// The series whose episodes cannot be listed.
+    pub broken_series: Option<u64>,
     /// Raw history records, oldest first.
     pub history: Vec<Value>,
     /// Records of the queue.
@@ -146,6 +148,7 @@ impl FakeArr {
             series: Vec::new(),
             episodes: BTreeMap::new(),
             episode_files: BTreeMap::new(),
+            broken_series: None,
             history: Vec::new(),
             queue: Vec::new(),
             blocklist: Vec::new(),
@@ -974,6 +977,9 @@ fn library_call(shared: &Shared, call: &Call, segments: &[&str], query: &Query) 
         ("GET", ["movie"]) if radarr => filtered(&state.movies, "tmdbId", "tmdbId"),
         ("GET", ["series"]) if !radarr => filtered(&state.series, "tvdbId", "tvdbId"),
         ("GET", ["episode"]) if !radarr => match query.get("seriesId") {
+            Some(id) if state.broken_series.is_some_and(|n| n.to_string() == *id) => {
+                (500, r#"{"message":"database is locked"}"#.into())
+            }
             Some(id) => {
                 let all = state.episodes.get(&id.parse().unwrap_or(0));
                 joined(all.map_or(Vec::new(), |all| all.iter().collect()))

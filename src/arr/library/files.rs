@@ -57,15 +57,17 @@ impl Files {
         }
     }
 
-    /// A new scan begins.
-    pub fn begin(&self, now: Instant) {
+    /// A new scan begins. True if nothing is believed any more, so that all is to be looked at.
+    pub fn begin(&self, now: Instant) -> bool {
         let mut state = lock(&self.state);
         state.missing = 0;
         state.first_missing = None;
-        if now.saturating_duration_since(state.since) > BELIEVED_FOR {
+        let is_over = now.saturating_duration_since(state.since) > BELIEVED_FOR;
+        if is_over {
             state.in_order.clear();
             state.since = now;
         }
+        is_over
     }
 
     /// Our path of a file of the arr's and its size on disk; `None` if we cannot share it.

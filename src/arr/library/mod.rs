@@ -2,15 +2,17 @@
 //!
 //! Every movie and every episode with a file, read item by item over the API and mapped to our
 //! view of the disk. A file that we cannot open is not offered, and is said once. Ids are
-//! `CONNECTOR:movie:FILE` and `CONNECTOR:episode:FILE.EPISODE`, FILE being the arr's own file
+//! `CONNECTOR:movie:FILE` and `CONNECTOR:episode:SERIES.FILE.EPISODE`, FILE being the arr's own file
 //! number: an upgraded file is another release, and what is being downloaded of the old one fails
 //! by name instead of turning into another file.
 //!
-//! Everything is read, each time: friends' searches are answered from the index that this fills,
-//! so that the arr's own id filters (`tmdbId`, `tvdbId`) would only answer what is known already.
+//! Everything is listed, each time: friends' searches are answered from the index that this fills,
+//! so that the arr's own id filters (`tmdbId`, `tvdbId`) would only answer what is known already. Of a
+//! Sonarr only those series are read that have changed (see `known`), and all once a day.
 //! An error half-way is an error of the whole scan; what was indexed before stays.
 
 mod files;
+mod known;
 mod radarr;
 mod record;
 pub mod sample;
@@ -20,16 +22,18 @@ mod titles;
 pub use files::ours;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::client::ArrClient;
 use super::error::ArrError;
 use crate::config::ServerType;
-use crate::library::{Offer, Source, SourceError};
+use crate::library::{Sink, Source, SourceError};
 use crate::secret::{digest, hex};
+use crate::sys::lock;
 
 use files::{Files, News};
+use known::Known;
 
 /// One arr's library.
 pub struct ArrSource {
@@ -37,6 +41,8 @@ pub struct ArrSource {
     id: String,
     name: String,
     files: Files,
+    /// Taken out during a scan: nothing is locked while an arr is asked.
+    known: Mutex<Known>,
 }
 
 impl ArrSource {
@@ -52,6 +58,7 @@ impl ArrSource {
             id: format!("{kind}-{}", &hex(&digest(&server.title))[..8]),
             name: client.name(),
             files: Files::new(server.path_map.clone()),
+            known: Mutex::default(),
             client,
         }
     }
@@ -66,17 +73,12 @@ impl Source for ArrSource {
         &self.name
     }
 
-    fn scan(&self, sink: &mut dyn FnMut(Offer)) -> Result<(), SourceError> {
-        self.files.begin(Instant::now());
-        let result = match self.client.server().kind {
-            ServerType::Radarr => radarr::scan(&self.client, &self.id, &self.files, sink),
-            ServerType::Sonarr => sonarr::scan(&self.client, &self.id, &self.files, sink),
-        };
-        match result {
-            Ok(()) => self.report(),
-            Err(error) => return Err(SourceError(self.explain(error).to_string())),
-        }
-        Ok(())
+    fn scan(&self, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        self.scan_at(Instant::now(), sink)
+    }
+
+    fn forget(&self) {
+        *lock(&self.known) = Known::default();
     }
 
     fn roots(&self) -> Vec<PathBuf> {
@@ -86,6 +88,25 @@ impl Source for ArrSource {
 }
 
 impl ArrSource {
+    /// As [`Source::scan`], at this time.
+    pub fn scan_at(&self, now: Instant, sink: &mut dyn Sink) -> Result<(), SourceError> {
+        let mut known = std::mem::take(&mut *lock(&self.known));
+        if self.files.begin(now) {
+            known = Known::default();
+        }
+        let (client, id, files) = (&self.client, &self.id, &self.files);
+        let result = match client.server().kind {
+            ServerType::Radarr => radarr::scan(client, id, files, sink),
+            ServerType::Sonarr => sonarr::scan(client, id, files, &mut known, sink),
+        };
+        *lock(&self.known) = known;
+        match result {
+            Ok(()) => self.report(),
+            Err(error) => return Err(SourceError(self.explain(error).to_string())),
+        }
+        Ok(())
+    }
+
     /// A missing endpoint is best explained by who answers there.
     fn explain(&self, error: ArrError) -> ArrError {
         match error {

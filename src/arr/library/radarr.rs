@@ -6,7 +6,7 @@ use super::titles::{self as naming, Facts};
 use crate::arr::client::ArrClient;
 use crate::arr::error::ArrError;
 use crate::json;
-use crate::library::Offer;
+use crate::library::{Offer, Sink};
 use crate::release::Category;
 
 /// One request, whatever the number of movies.
@@ -14,11 +14,11 @@ pub fn scan(
     client: &ArrClient,
     connector: &str,
     files: &Files,
-    sink: &mut dyn FnMut(Offer),
+    sink: &mut dyn Sink,
 ) -> Result<(), ArrError> {
     client.each("/movie?excludeLocalCovers=true", &mut |raw| {
         if let Some(offer) = offer(raw, connector, files) {
-            sink(offer);
+            sink.offer(offer);
         }
     })
 }
