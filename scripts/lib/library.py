@@ -152,6 +152,8 @@ class Library:
                     name = library.kind.capitalize()
                     version = {"radarr": "6.0.3.10276", "sonarr": "4.0.19.2979"}[library.kind]
                     self.answer(200, json.dumps({"appName": name, "version": version}).encode())
+                elif parts.path == "/api/v3/history":
+                    self.answer(200, b'{"page":1,"pageSize":1,"totalRecords":0,"records":[]}')
                 else:
                     items = library.items(parts.path.removeprefix("/api/v3"), query)
                     if items is None:
@@ -214,6 +216,8 @@ class Library:
                                f"Generated.Series.{show}.S01E{n:02}.1080p.BluRay.x264-GRP")}
                 for n in numbers
             )
+        if path == "/history/since":
+            return iter(())
         return None
 
     @staticmethod
