@@ -48,7 +48,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         details: "A running jackdaw registers itself and repairs what changes; this does it once, now, and says\n\
                   what was done. It must be running, for the Radarr or Sonarr tries it out while it saves.\n\
                   --dry-run only says what would be done. --remove deletes our download client, indexer and\n\
-                  notification (of our name and address) and revokes their keys. Exit code 1 if one failed.",
+                  notification (of our name and address, or as saved before) and revokes their keys. Exit code 1\n\
+                  if one failed.",
     },
     CommandHelp {
         name: "doctor",
