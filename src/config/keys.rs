@@ -158,7 +158,7 @@ pub(super) static JACKDAW: Section<Config> = Section {
             }),
             if_absent: IfAbsent::Value("info"),
             sample: "",
-            help: "error, warn, info, debug or trace.",
+            help: "error, warn, info, debug or trace; no level shows keys.",
         },
         Key {
             name: "http_workers",
