@@ -32,11 +32,15 @@ use crate::routes::ROUTES;
 use crate::scheduler::{Job, Lane, Scheduler};
 use crate::services::Services;
 use crate::status::ArrReports;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Held while a jackdaw uses the data folder: two of them on one database would each resume the
 /// same downloads.
 const LOCK_FILE: &str = "jackdaw.lock";
+
+/// What the owner can do about a damaged database.
+const DAMAGED_HINT: &str =
+    ": move jackdaw.db away and start again (grabs and keys are made anew), or put back a copy";
 
 /// Timetables are in whole minutes.
 const MINUTE: u64 = 60;
@@ -57,8 +61,12 @@ impl App {
         apply_umask(&config);
         let lock = lock_data_dir(&config.data_dir)?;
         let store = Store::open(&config.data_dir).map_err(|error| {
+            let hint = match error {
+                StoreError::Corrupt(_) => DAMAGED_HINT,
+                _ => "",
+            };
             format!(
-                "cannot open the database in {}: {error}",
+                "cannot open the database in {}: {error}{hint}",
                 config.data_dir.display()
             )
         })?;
@@ -197,8 +205,9 @@ fn apply_umask(config: &Config) {
 
 fn lock_data_dir(data_dir: &Path) -> Result<File, String> {
     let here = data_dir.display();
-    fs::create_dir_all(data_dir)
-        .map_err(|error| format!("cannot create data_dir {here}: {error}"))?;
+    fs::create_dir_all(data_dir).map_err(|error| {
+        format!("cannot create data_dir {here}: {error}; create it, or name another folder")
+    })?;
     let lock = OpenOptions::new()
         .create(true)
         .truncate(false)

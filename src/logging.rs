@@ -2,7 +2,8 @@
 //!
 //! `2026-11-21T10:00:00Z INFO  message`. Line breaks and control characters in messages are
 //! escaped, so that nothing a friend sends can forge a line or move a terminal's cursor. Our own
-//! records follow the configured level; other crates' only from warn up, unless it is trace.
+//! records follow the configured level; other crates' only from warn up, at level trace from debug
+//! up: what `ureq` says at trace is every byte that is sent, keys included.
 //! The same message again and again is let through a few times a minute, then counted. A standard
 //! error that cannot be written to is ignored: a log is no reason to stop. Nothing here knows
 //! secrets; callers do not log them.
@@ -83,8 +84,16 @@ impl Log for Sink {
 
 /// Says whether a record of this origin is written.
 fn is_wanted(target: &str, level: Level, most: LevelFilter) -> bool {
-    let ours = is_ours(target);
-    level <= most && (ours || level <= Level::Warn || most == LevelFilter::Trace)
+    let most_of_theirs = match most {
+        LevelFilter::Trace => LevelFilter::Debug,
+        most => most.min(LevelFilter::Warn),
+    };
+    level
+        <= if is_ours(target) {
+            most
+        } else {
+            most_of_theirs
+        }
 }
 
 fn is_ours(target: &str) -> bool {
@@ -296,7 +305,10 @@ mod tests {
         check("rustls::client", Level::Warn, Most::Info, true);
         check("rustls::client", Level::Warn, Most::Error, false);
         check("ureq", Level::Debug, Most::Debug, false);
-        check("ureq", Level::Trace, Most::Trace, true);
+        check("ureq", Level::Debug, Most::Trace, true);
+        check("ureq_proto::util", Level::Trace, Most::Trace, false);
+        check("jackdaw::peer", Level::Trace, Most::Trace, true);
+        check("ureq", Level::Error, Most::Off, false);
     }
 
     #[test]

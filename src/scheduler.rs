@@ -2,9 +2,9 @@
 //!
 //! Three threads at most: quick jobs share one, slow ones (reading whole lists over the network)
 //! another, and what talks to Radarr and Sonarr a third, so that no slow friend delays an import. A
-//! thread sleeps until its earliest job is due
-//! and never wakes up more often than once a second. A job that panics is logged and runs again
-//! after a minute. Jobs are not interrupted: whoever takes long bounds its own waits.
+//! thread sleeps until its earliest job is due and never wakes up more often than once a second. A
+//! job that panics is logged and runs again after a minute. Jobs are not interrupted: whoever takes
+//! long bounds its own waits.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

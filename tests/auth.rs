@@ -1,8 +1,9 @@
 //! Who has no key gets nothing, in each face's own words.
 
-use crate::support::Home;
 use crate::support::http::{Answer, request};
+use crate::support::peer::{FakePeer, PEER_KEY};
 use crate::support::process::{Config, Jackdaw, KEY};
+use crate::support::{Home, SOON, eventually};
 
 const WRONG: &str = "0123456789abcdef0123456789abcdee";
 
@@ -171,4 +172,23 @@ fn keys_are_not_logged() {
     get(&jackdaw, "/handshake", &[("X-Api-Key", KEY)]);
     let log = jackdaw.log();
     assert!(!log.contains(KEY) && !log.contains(WRONG), "{log}");
+}
+
+/// The client library dumps every byte that it sends at its lowest level.
+#[test]
+fn keys_that_we_send_are_not_logged_at_any_level() {
+    let home = Home::new("auth-trace");
+    let friend = FakePeer::start(Vec::new());
+    let config = Config::new(&home.join("a")).log("trace").section(&format!(
+        "[peer \"alice\"]\nurl = {}\napi_key = {PEER_KEY}\nheader.X-Door = {PEER_KEY}",
+        friend.url()
+    ));
+    let jackdaw = Jackdaw::start(&config);
+    let log = eventually("the friend to be up", SOON, || {
+        let log = jackdaw.log();
+        log.contains("friend alice is up").then_some(log)
+    });
+    assert!(log.contains("DEBUG ureq"), "it is at trace: {log}");
+    // A dump has rows of 16 bytes, one of which has half of the key.
+    assert!(!log.contains(&PEER_KEY[..8]), "{log}");
 }

@@ -9,10 +9,9 @@ use crate::support::peer::{
     Asked, Behaviour, FakePeer, FileFault, Handshake, ListFault, Offer, PEER_KEY,
 };
 use crate::support::process::{Config, Jackdaw, KEY};
+use crate::support::scene::{Scene, TITLE, film};
 use crate::support::{Home, SOON, eventually};
 
-const TITLE: &str = "The.Matrix.1999.1080p.BluRay.x264-GROUP";
-const ID: &str = "radarr:movie:12";
 const SIZE: u64 = 700_001;
 
 fn content() -> Content {
@@ -20,7 +19,7 @@ fn content() -> Content {
 }
 
 fn offer() -> Offer {
-    Offer::movie(ID, TITLE, 603, "tt0133093", content())
+    film(content())
 }
 
 /// How a grab must end.
@@ -35,40 +34,14 @@ enum Outcome {
 }
 use Outcome::{Failed, Right, RightOrFailed};
 
-/// A consumer of one misbehaving friend.
-struct Scene {
-    peer: FakePeer,
-    consumer: Jackdaw,
-    radarr: Arr,
-    // Last: removed after the processes are gone.
-    _home: Home,
-}
-
 impl Scene {
     fn new(name: &str, more: &str) -> Scene {
-        let home = Home::new(name);
-        let peer = FakePeer::start(vec![offer()]);
-        let consumer = Jackdaw::start(
-            &Config::new(&home.join("consumer"))
-                .downloads(&format!("max_attempts = 3\n{more}"))
-                .peer("jack", &peer.url(), PEER_KEY)
-                .server("Main Radarr", "radarr"),
-        );
-        let mut radarr = Arr::new(Kind::Radarr, consumer.address(), "Main Radarr", KEY);
-        radarr.test_client();
-        Scene {
-            peer,
-            consumer,
-            radarr,
-            _home: home,
-        }
+        Scene::start(name, content(), &format!("max_attempts = 3\n{more}"))
     }
 
     /// Finds the release, then lets `change` spoil the peer, then grabs.
     fn grab(&mut self, change: impl FnOnce(&mut Behaviour)) -> String {
-        let item = eventually("the release in the feed", SOON, || {
-            self.radarr.movie(603, "tt0133093").into_iter().next()
-        });
+        let item = self.item();
         let torrent = self.radarr.fetch(&item);
         change(&mut self.peer.set());
         self.radarr.add(TITLE, &torrent).unwrap()
@@ -241,7 +214,7 @@ fn changed(name: &str, second: FileFault, with_etag: bool) {
     });
     {
         let mut peer = scene.peer.set();
-        let mut offer = Offer::movie(ID, TITLE, 603, "tt0133093", other);
+        let mut offer = film(other);
         if !with_etag {
             offer.etag = None;
         }

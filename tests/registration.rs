@@ -1,22 +1,25 @@
 //! Registration at a Radarr and a Sonarr that behave as the real ones: each sentence of the promise,
-//! over real sockets, with our real faces answering the arr's tests while it saves.
+//! over real sockets, with our real faces answering the arr's tests while it saves. Here is what is
+//! registered and what is repaired; the rest is in the modules.
 
+mod away;
+mod command;
+mod half_way;
 mod world;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use jackdaw::arr::registration::{CHECK_INTERVAL, LONGEST_RETRY, State};
+use jackdaw::arr::registration::{CHECK_INTERVAL, State};
 use jackdaw::config::Config;
 use jackdaw::keys::Caller;
 use jackdaw::secret::digest;
 use miniserde::json::Value;
 
-use crate::support::arr::{Arr, Kind, base64};
+use crate::support::arr::base64;
 use crate::support::content::Content;
-use crate::support::fake_arr::{App, FakeArr, Mood, Provider, value};
+use crate::support::fake_arr::{App, FakeArr, value};
 use crate::support::peer::{FakePeer, Offer, PEER_KEY};
-use crate::support::process::{self, Jackdaw, KEY};
-use crate::support::{Home, SOON, eventually};
+use crate::support::{SOON, eventually};
 use world::{HOOKED, PREFIX, TITLE, World, broken_hook, far, field, hook, registrar, secret, top};
 
 #[test]
@@ -160,53 +163,6 @@ fn an_indexer_that_passes_its_test_is_not_forced() {
     assert_eq!(world.arr.calls("PUT", "/indexer").len(), 0);
 }
 
-/// The whole program, the real hook route among it, and an arr that takes its time: longer than any
-/// request of ours to our own faces, which must not wait for it.
-#[test]
-fn an_arr_that_does_not_answer_holds_nobody_up() {
-    let home = Home::new("register-asleep");
-    let arr = FakeArr::start(App::Radarr);
-    arr.state().mood = Mood::Asleep;
-    // An address of its own, for the arr must be told of it beforehand.
-    let address = "127.0.82.3:5225";
-    let config = process::Config::new(&home.join("us"))
-        .listen(address)
-        .jackdaw(&format!("internal_url = http://{address}"))
-        .downloads("")
-        .section(&arr.section(TITLE, "source = true\ndestination = true"));
-    let server = Jackdaw::start(&config);
-    // Library and registration wait side by side.
-    for path in ["/movie", "/system/status"] {
-        eventually(path, SOON, || arr.calls("GET", path).pop());
-    }
-    let mut radarr = Arr::new(Kind::Radarr, server.address(), TITLE, KEY);
-    radarr.test_client();
-    assert!(radarr.rss().is_empty());
-    assert_eq!(server.get("/status").status, 200);
-    assert_eq!(server.get("/ping").status, 200);
-    assert_eq!(arr.state().mood, Mood::Asleep);
-
-    arr.state().mood = Mood::Well;
-    let hook = eventually("the registration", SOON, || {
-        arr.providers("notification").pop()
-    });
-    // It was tried out on the real route before it was saved, with this key.
-    let own = secret(&hook, "password");
-    let client = arr.providers("downloadclient").pop().unwrap();
-    let mut radarr = Arr::new(
-        Kind::Radarr,
-        server.address(),
-        TITLE,
-        &secret(&client, "password"),
-    );
-    radarr.test_client();
-    let shown = server.get("/status").text();
-    for key in [&own, &radarr.key] {
-        assert!(!shown.contains(key.as_str()));
-        assert!(!server.log().contains(key.as_str()));
-    }
-}
-
 #[test]
 fn nothing_is_done_twice() {
     let mut world = World::new("register-again", App::Sonarr);
@@ -230,124 +186,6 @@ fn nothing_is_done_twice() {
     let calls = world.arr.state().calls.len();
     assert_eq!(world.registrar.run_due(now), next);
     assert_eq!(world.arr.state().calls.len(), calls);
-}
-
-#[test]
-fn an_arr_that_is_away_is_waited_for_with_growing_delays() {
-    let arr = FakeArr::start(App::Radarr);
-    let address = arr.address();
-    let mut world = World::with("register-away", arr, "", hook);
-    // Its place is taken by an arr elsewhere, so that this one is gone.
-    drop(std::mem::replace(
-        &mut world.arr,
-        FakeArr::start(App::Radarr),
-    ));
-    eventually("the old arr to be gone", SOON, || {
-        std::net::TcpStream::connect(address).is_err().then_some(())
-    });
-    let mut now = Instant::now();
-    for delay in [1, 2, 4, 8] {
-        let next = world.round(now);
-        let found = next - now;
-        let delay = Duration::from_secs(delay);
-        assert!(found >= delay && found < delay + SOON, "{found:?}");
-        now = next;
-    }
-    assert!(matches!(world.state(), State::Waiting(reason)
-        if reason.contains(TITLE) && reason.contains("is it running?")));
-    for _ in 0..20 {
-        now = world.round(now);
-    }
-    let since = world.registrar.states()[0].since_unix;
-    let next = world.round(now);
-    assert!(next - now >= LONGEST_RETRY && next - now < LONGEST_RETRY + SOON);
-    assert_eq!(
-        world.registrar.states()[0].since_unix,
-        since,
-        "one state, not many"
-    );
-
-    world.arr = FakeArr::start_on(App::Radarr, address);
-    world.registers(&["no results"]);
-    assert!(world.round(far()) > now);
-}
-
-#[test]
-fn an_arr_that_answers_nonsense_is_named_and_waited_for() {
-    let world = World::new("register-moods", App::Radarr);
-    let moods: [(Mood, &[&str]); 6] = [
-        (Mood::Starting, &["not ready yet", "starting up"]),
-        (Mood::Html, &["a web page came instead"]),
-        (Mood::BadGateway, &["502", "a web page came instead"]),
-        (Mood::Truncated, &["/api/v3/system/status"]),
-        (Mood::Null, &["no appName"]),
-        (Mood::HangUp, &["/api/v3/system/status"]),
-    ];
-    for (mood, words) in moods {
-        world.arr.state().mood = mood;
-        world.waits(words);
-        world.waits(words);
-    }
-    assert_eq!(world.writes(), 0);
-    world.arr.state().mood = Mood::Well;
-    world.registers(&["no results"]);
-    // Once there, trouble changes nothing and makes no duplicates.
-    for (mood, words) in moods {
-        world.arr.state().mood = mood;
-        world.waits(words);
-        world.arr.state().mood = Mood::Well;
-        world.registers(&[]);
-    }
-    for resource in ["downloadclient", "indexer", "notification"] {
-        world.only(resource);
-    }
-}
-
-#[test]
-fn wrong_programs_keys_and_addresses_are_named() {
-    let world = World::new("register-wrong", App::Radarr);
-    let config = |from: &str, to: &str| {
-        let text = std::fs::read_to_string(world.home.join("jackdaw.ini")).unwrap();
-        assert!(text.contains(from), "{from}");
-        Config::from_text("x", &text.replace(from, to)).unwrap()
-    };
-    let check = |from: &str, to: &str, words: &[&str]| {
-        let registrar = registrar(&config(from, to), world.store().clone());
-        registrar.run_due(Instant::now());
-        let state = registrar.states().remove(0).state;
-        let State::Waiting(reason) = state else {
-            panic!("{state:?}")
-        };
-        for word in words {
-            assert!(reason.contains(word), "{word} is not in {reason}");
-        }
-    };
-    check(
-        "type = radarr",
-        "type = sonarr",
-        &["is a Radarr", "correct its type"],
-    );
-    let wrong = "f".repeat(32);
-    check(
-        &world.arr.key,
-        &wrong,
-        &["api_key is wrong", "Settings, General"],
-    );
-    world.arr.state().url_base = "/radarr".into();
-    check(
-        "\n[downloads]",
-        "\n[downloads]",
-        &["redirected to /radarr", "URL base"],
-    );
-    world.arr.state().url_base = String::new();
-    assert_eq!(world.writes(), 0);
-
-    let off = config("source = false", "source = false\nautoregister = false");
-    let registrar = registrar(&off, world.store().clone());
-    registrar.run_due(Instant::now());
-    let state = registrar.states().remove(0).state;
-    assert_eq!(state, State::Off("autoregister is off"));
-    assert_eq!(world.writes(), 0);
 }
 
 #[test]
@@ -616,137 +454,6 @@ fn entries_of_an_earlier_program_are_turned_into_ours_in_place() {
 }
 
 #[test]
-fn a_key_in_doubt_is_replaced_in_both_and_the_old_one_revoked() {
-    let mut world = World::new("register-keys", App::Radarr);
-    world.registers(&["no results"]);
-    let hook_key = secret(&world.only("notification"), "password");
-    let check = |world: &World, old: String| {
-        world.registers(&["no results"]);
-        let key = secret(&world.only("downloadclient"), "password");
-        assert_eq!(secret(&world.only("indexer"), "apiKey"), key);
-        assert_ne!(key, old);
-        assert!(world.owner(&key).is_some());
-        assert!(world.store().key_is_revoked(&digest(&old)).unwrap());
-        // The notification has its own.
-        assert_eq!(secret(&world.only("notification"), "password"), hook_key);
-        assert!(world.owner(&hook_key).is_some());
-        key
-    };
-    let client = world.only("downloadclient").id;
-    let mut key = secret(&world.only("downloadclient"), "password");
-
-    // Deleted by hand.
-    world
-        .arr
-        .state()
-        .providers
-        .get_mut("indexer")
-        .unwrap()
-        .clear();
-    key = check(&world, key);
-    // Another login was tried.
-    world.change("downloadclient", client, |client| {
-        client.fields.insert("username".into(), value("\"admin\""));
-    });
-    key = check(&world, key);
-    // The password was emptied.
-    world.change("downloadclient", client, |client| {
-        client.fields.insert("password".into(), Value::Null);
-    });
-    key = check(&world, key);
-    // A backup with an older key was restored, which only a try can tell.
-    world.change("downloadclient", client, |client| {
-        client.fields.insert("password".into(), value("\"older\""));
-    });
-    world.restart();
-    world.registers(&[]);
-    key = check(&world, key);
-    // The key was revoked, here.
-    let memory = world.store().remembered_arr(TITLE).unwrap().unwrap();
-    world
-        .store()
-        .remember_arr(TITLE, &memory, &[digest(&hook_key)], 1)
-        .unwrap();
-    check(&world, key);
-}
-
-#[test]
-fn a_save_that_fails_half_way_is_finished_with_the_same_key() {
-    let world = World::new("register-half", App::Radarr);
-    world.registers(&["no results"]);
-    let old = secret(&world.only("downloadclient"), "password");
-    let indexer = world.only("indexer").id;
-    world.change("indexer", indexer, |indexer| {
-        indexer.fields.insert("apiKey".into(), Value::Null);
-    });
-    world
-        .arr
-        .state()
-        .refuse
-        .insert(("PUT", "indexer"), "The moon is not full".into());
-    // The arr's own words, in full.
-    world.waits(&["PUT", "/api/v3/indexer", "refused; The moon is not full"]);
-    let key = secret(&world.only("downloadclient"), "password");
-    assert_ne!(key, old);
-    assert!(
-        world.owner(&old).is_some(),
-        "old keys live until both have the new one"
-    );
-    let saves = world.arr.calls("PUT", "/downloadclient").len();
-    world.waits(&["The moon is not full"]);
-    assert_eq!(world.arr.calls("PUT", "/downloadclient").len(), saves);
-    world.arr.state().refuse.clear();
-    world.registers(&["no results"]);
-    assert_eq!(world.arr.calls("PUT", "/downloadclient").len(), saves);
-    assert_eq!(secret(&world.only("indexer"), "apiKey"), key);
-    assert!(world.owner(&key).is_some() && world.owner(&old).is_none());
-}
-
-/// The plain text of a new key dies with the process: what got it must not be taken for up to date.
-#[test]
-fn a_restart_half_way_leaves_no_dead_key_behind() {
-    let mut world = World::new("register-crash", App::Radarr);
-    world.registers(&["no results"]);
-    // A backup with older keys is restored, and the indexer cannot be saved just then.
-    for (resource, name) in [("downloadclient", "password"), ("indexer", "apiKey")] {
-        let id = world.only(resource).id;
-        world.change(resource, id, |provider| {
-            provider.fields.insert(name.into(), value("\"older\""));
-        });
-    }
-    world
-        .arr
-        .state()
-        .refuse
-        .insert(("PUT", "indexer"), "not now".into());
-    world.waits(&["not now"]);
-    assert_ne!(secret(&world.only("downloadclient"), "password"), "older");
-    world.restart();
-    world.arr.state().refuse.clear();
-    world.registers(&["no results"]);
-    let key = secret(&world.only("downloadclient"), "password");
-    assert_eq!(secret(&world.only("indexer"), "apiKey"), key);
-    assert!(world.owner(&key).is_some());
-}
-
-#[test]
-fn an_indexer_that_was_left_switched_off_half_way_is_switched_on() {
-    let mut world = World::new("register-enabling", App::Sonarr);
-    world
-        .arr
-        .state()
-        .refuse
-        .insert(("PUT", "indexer"), "no".into());
-    world.waits(&["PUT", "refused; no"]);
-    top(&world.only("indexer"), "enableRss", "false");
-    world.restart();
-    world.arr.state().refuse.clear();
-    world.registers(&["no results"]);
-    top(&world.only("indexer"), "enableRss", "true");
-    world.registers(&[]);
-}
-
-#[test]
 fn a_notification_that_fails_fails_nothing_else() {
     let mut world = World::with(
         "register-hook",
@@ -780,127 +487,4 @@ fn a_client_that_cannot_reach_us_is_told_with_the_arrs_words() {
     );
     assert!(world.arr.providers("downloadclient").is_empty());
     assert!(world.arr.providers("indexer").is_empty());
-}
-
-#[test]
-fn the_command_shows_does_and_undoes_it() {
-    let world = World::new("register-command", App::Radarr);
-    let store = || {
-        let keys = world.store().remembered_arr(TITLE).unwrap();
-        (keys, world.arr.providers("indexer").len())
-    };
-    let shown = world.jackdaw(&["--dry-run"]);
-    assert_eq!(shown.code, Some(0), "{shown:?}");
-    assert_eq!(
-        shown.stdout,
-        "radarr \"Main arr\": would do: download client made, indexer made, notification made\n"
-    );
-    assert_eq!(world.writes(), 0);
-    assert_eq!(store(), (None, 0));
-
-    let done = world.jackdaw(&[]);
-    assert_eq!(done.code, Some(0), "{done:?}");
-    let expected =
-        "radarr \"Main arr\": download client made, indexer made, notification made; saved";
-    assert!(done.stdout.starts_with(expected), "{done:?}");
-    // The running one agrees, with nothing left to do.
-    let writes = world.writes();
-    world.registers(&[]);
-    assert_eq!(world.writes(), writes);
-
-    world.change(
-        "downloadclient",
-        world.only("downloadclient").id,
-        |client| {
-            client.top.insert("priority".into(), value("1"));
-        },
-    );
-    let shown = world.jackdaw(&["--dry-run"]);
-    assert_eq!(
-        shown.stdout,
-        "radarr \"Main arr\": would do: download client repaired (priority), indexer as wanted, \
-         notification as wanted\n"
-    );
-    assert_eq!(world.writes(), writes);
-
-    // Same name or same address alone is not ours to delete.
-    let key = secret(&world.only("downloadclient"), "password");
-    world.arr.plant(
-        "downloadclient",
-        r#"{"name":"Jackdaw","implementation":"TorrentBlackhole","tags":[],"fields":[]}"#,
-    );
-    let copy = world.only("indexer");
-    let mut state = world.arr.state();
-    let all = state.providers.get_mut("indexer").unwrap();
-    all.push(Provider { id: 999, ..copy });
-    all.last_mut()
-        .unwrap()
-        .top
-        .insert("name".into(), value("\"By hand\""));
-    drop(state);
-    let removed = world.jackdaw(&["--remove"]);
-    assert_eq!(removed.code, Some(0), "{removed:?}");
-    assert!(
-        removed.stdout.starts_with(
-            "radarr \"Main arr\": indexer removed, notification removed, download client removed; \
-             left: the indexer \"By hand\", which has another name; left: the download client \
-             \"Jackdaw\", which does not lead to us; 2 keys revoked\n"
-        ),
-        "{removed:?}"
-    );
-    top(
-        &world.only("downloadclient"),
-        "implementation",
-        "\"TorrentBlackhole\"",
-    );
-    top(&world.only("indexer"), "name", "\"By hand\"");
-    assert!(world.arr.providers("notification").is_empty());
-    assert_eq!(world.owner(&key), None);
-    assert_eq!(store(), (None, 1));
-
-    world.arr.state().mood = Mood::Starting;
-    for arguments in [&[][..], &["--dry-run"], &["--remove"]] {
-        let failed = world.jackdaw(arguments);
-        assert_eq!(failed.code, Some(1), "{failed:?}");
-        assert!(failed.stdout.contains("not ready yet"), "{failed:?}");
-        assert!(
-            failed.stderr.contains("failed for 1 of 1 servers"),
-            "{failed:?}"
-        );
-    }
-}
-
-/// Containers have such variables for the way out; an arr is not out there.
-#[test]
-fn a_proxy_of_the_environment_is_not_used() {
-    let world = World::new("register-proxy", App::Radarr);
-    let mut command = std::process::Command::new(process::BINARY);
-    command
-        .args(["register", "--dry-run", "--config"])
-        .arg(world.home.join("jackdaw.ini"));
-    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
-        command.env(name, "http://127.0.0.1:9");
-    }
-    let shown = process::run_command(command);
-    assert_eq!(shown.code, Some(0), "{shown:?}");
-}
-
-#[test]
-fn the_command_makes_no_database() {
-    let world = World::new("register-no-database", App::Radarr);
-    let file = world.home.join("jackdaw.ini");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let other = world.home.dir("other");
-    let text = text.replace(
-        world.home.join("data").to_str().unwrap(),
-        other.to_str().unwrap(),
-    );
-    std::fs::write(&file, text).unwrap();
-    let ended = world.jackdaw(&["--dry-run"]);
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    let ended = world.jackdaw(&[]);
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.stderr.contains("start jackdaw first"), "{ended:?}");
-    assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
-    assert_eq!(world.writes(), 0);
 }

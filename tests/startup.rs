@@ -70,7 +70,15 @@ fn a_corrupt_database() {
     let data = home.dir("a/data");
     std::fs::write(data.join("jackdaw.db"), [0x5a; 8192]).unwrap();
     let config = Config::new(&home.join("a"));
-    gives_up(&config, 1, &[data.to_str().unwrap(), "database is damaged"]);
+    gives_up(
+        &config,
+        1,
+        &[
+            data.to_str().unwrap(),
+            "database is damaged",
+            "put back a copy",
+        ],
+    );
     // It may still be worth something to its owner.
     assert_eq!(
         std::fs::read(data.join("jackdaw.db")).unwrap(),

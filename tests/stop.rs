@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::support::arr::{Arr, Kind, Status};
 use crate::support::content::Content;
 use crate::support::http::{Connection, request_bytes};
 use crate::support::json::{self, Look};
-use crate::support::peer::{FakePeer, FileFault, Offer, PEER_KEY};
+use crate::support::peer::FileFault;
 use crate::support::process::{Config, Jackdaw, KEY};
+use crate::support::scene::Scene;
 use crate::support::{Home, SOON, eventually};
 
 /// The promise is 5 s; the rest is for a machine that runs all other tests at the same time.
@@ -26,46 +26,23 @@ fn an_idle_jackdaw_stops_cleanly() {
 
 #[test]
 fn downloads_stop_at_once_and_go_on_later() {
-    let home = Home::new("stop-downloads");
     let content = Content::new(41, 2_000_003);
-    let title = "The.Matrix.1999.1080p.BluRay.x264-GROUP";
-    let peer = FakePeer::start(vec![Offer::movie(
-        "r:movie:1",
-        title,
-        603,
-        "tt0133093",
-        content,
-    )]);
-    let mut consumer = Jackdaw::start(
-        &Config::new(&home.join("consumer"))
-            .downloads("idle_timeout = 60s")
-            .peer("jack", &peer.url(), PEER_KEY)
-            .server("Main Radarr", "radarr"),
-    );
-    let mut radarr = Arr::new(Kind::Radarr, consumer.address(), "Main Radarr", KEY);
-    radarr.test_client();
-    let item = eventually("the release in the feed", SOON, || {
-        radarr.movie(603, "tt0133093").into_iter().next()
-    });
+    let mut scene = Scene::start("stop-downloads", content, "idle_timeout = 60s");
+    let item = scene.item();
     // The transfer waits for a byte that never comes when the signal arrives.
-    peer.set().file = FileFault::StallAt(500_000);
-    let id = radarr.grab(&item);
+    scene.peer.set().file = FileFault::StallAt(500_000);
+    let id = scene.radarr.grab(&item);
     eventually("the stall", SOON, || {
-        (radarr.find(&id)?.progress > 0.1).then_some(())
+        (scene.radarr.find(&id)?.progress > 0.1).then_some(())
     });
-    let (took, status) = consumer.terminate();
+    let (took, status) = scene.consumer.terminate();
     assert_eq!(status.code(), Some(0), "{status:?}");
     assert!(took < PROMISE, "{took:?}");
-    peer.set().file = FileFault::None;
-    consumer.restart();
-    radarr.address = consumer.address();
-    let download = eventually("the download to complete", SOON, || {
-        radarr
-            .find(&id)
-            .filter(|download| download.status == Status::Completed)
-    });
+    scene.peer.set().file = FileFault::None;
+    scene.restart();
+    let download = scene.complete(&id);
     content.assert_equals(Path::new(download.output_path.as_ref().unwrap()));
-    let last = peer.file_requests().pop().unwrap();
+    let last = scene.peer.file_requests().pop().unwrap();
     assert!(last.header("Range").is_some(), "it resumed");
 }
 

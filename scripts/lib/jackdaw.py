@@ -1,4 +1,4 @@
-"""What scripts/bench and scripts/clients share: instances of the release binary, and an arr.
+"""What scripts/bench, scripts/chaos and scripts/clients share: instances of the release binary, and an arr.
 
 Python's standard library only. The arr is written from what Sonarr 4 and Radarr 6 send: headers,
 form encodings, multipart layout and order of calls are theirs, not a library's.

@@ -32,7 +32,8 @@ pub const COMMANDS: &[CommandHelp] = &[
         name: "run",
         summary: "start jackdaw (also without a command)",
         usage: "[run] [--config FILE]",
-        details: "Runs until SIGTERM or SIGINT. Logs to standard error.",
+        details: "Runs in the foreground until SIGTERM or SIGINT, logs to standard error. The configuration is\n\
+                  read once: restart to apply a change. Nothing is lost by that, nor by SIGHUP or SIGKILL.",
     },
     CommandHelp {
         name: "check",
@@ -172,6 +173,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
     if words.first().is_some_and(|word| word == "help") {
         words.remove(0);
         wants_help = true;
+        // `help help` asks for what `help` shows.
+        words.retain(|word| word != "help");
     }
     if let Some(extra) = words.get(1) {
         return Err(UsageError(format!(
@@ -315,6 +318,9 @@ fn about(error: &lexopt::Error) -> UsageError {
 
 /// Foreign text on one line of a terminal.
 fn shown(text: &str) -> String {
+    if text.is_empty() {
+        return "\"\"".to_owned();
+    }
     text.chars()
         .take(100)
         .map(|c| if c.is_control() { '?' } else { c })
@@ -422,6 +428,7 @@ mod tests {
         }
         check("help config", help(Topic::Config), None);
         check("--help config", help(Topic::Config), None);
+        check("help help", help(Topic::Overview), None);
     }
 
     #[test]
@@ -438,6 +445,7 @@ mod tests {
             "help frobnicate",
             "unknown command frobnicate, see jackdaw --help",
         );
+        check("chek d", "one argument too many: d, see jackdaw --help");
         check("config", "unknown command config, see jackdaw --help");
         check("run now", "one argument too many: now, see jackdaw --help");
         check(
@@ -480,6 +488,15 @@ mod tests {
             read("--help=yes")
                 .unwrap_err()
                 .ends_with(", see jackdaw --help")
+        );
+    }
+
+    #[test]
+    fn an_empty_word_is_visible() {
+        let error = parse([OsString::new()]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "unknown command \"\", see jackdaw --help"
         );
     }
 

@@ -37,6 +37,8 @@ pub const SAMPLE_BYTES: u64 = 256 * 1024 * 1024;
 /// How long the search is repeated until the release shows up. A fresh instance asks a friend
 /// again after 10 s and after 1 min.
 const SEARCH_PATIENCE: Duration = Duration::from_secs(100);
+/// How long a search that finds nothing says nothing.
+const QUIET: Duration = Duration::from_secs(3);
 /// How long a download may stand still before the demo gives up.
 const STALL_PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks at the consumer: fast enough for a smooth bar.
@@ -162,7 +164,8 @@ impl Run {
     /// Searches as Radarr does: by ids for the sample, the newest releases (RSS) for a shared
     /// folder whose content is unknown to us.
     fn find(&self, radarr: &Radarr, is_sample: bool) -> Result<Item, String> {
-        let deadline = Instant::now() + SEARCH_PATIENCE;
+        let started = Instant::now();
+        let mut is_told = false;
         loop {
             self.check_interrupted()?;
             let items = if is_sample {
@@ -173,11 +176,19 @@ impl Run {
             if let Some(item) = items.into_iter().next() {
                 return Ok(item);
             }
-            if Instant::now() >= deadline {
+            if started.elapsed() >= SEARCH_PATIENCE {
                 return Err(format!(
-                    "the search found nothing for {} s: no media file that can be shared?",
+                    "the search found nothing for {} s: no video file that can be shared?",
                     SEARCH_PATIENCE.as_secs()
                 ));
+            }
+            if !is_sample && !is_told && started.elapsed() >= QUIET {
+                is_told = true;
+                println!(
+                    "search:   nothing yet; a file that has just changed is shared when it has \
+                     rested for a minute; giving up after {} s",
+                    SEARCH_PATIENCE.as_secs()
+                );
             }
             std::thread::sleep(POLL);
         }

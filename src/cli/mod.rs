@@ -22,6 +22,9 @@ use crate::config::{self, Config, ConfigError};
 use crate::logging;
 use args::{Command, Invocation, UsageError};
 
+/// Name and version, as `--version` and the log have them.
+const PROGRAM: &str = concat!("jackdaw ", env!("CARGO_PKG_VERSION"));
+
 /// For questions to our own server: straight to it, past any proxy, every status an answer.
 fn own_agent(timeout: Duration) -> ureq::Agent {
     ureq::Agent::config_builder()
@@ -95,13 +98,20 @@ pub fn execute(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Fail
             printing.and(result.map_err(Failure::Running))
         }
         Command::Help(topic) => print(&args::help(topic)),
-        Command::Version => print(concat!("jackdaw ", env!("CARGO_PKG_VERSION"), "\n")),
+        Command::Version => print(&format!("{PROGRAM}\n")),
     }
 }
 
 /// Starts the log, says what looks unintended, and runs.
 fn start(config: Config) -> Result<(), Failure> {
     logging::init(config.log);
+    match &config.file {
+        Some(file) => log::info!("{} reads {}", PROGRAM, file.display()),
+        None => log::info!(
+            "{} has no configuration: nothing is shared or fetched, see jackdaw help config",
+            PROGRAM
+        ),
+    }
     for warning in &config.warnings {
         log::warn!("{warning}");
     }

@@ -15,6 +15,9 @@ use super::{headers, nearest, schedule, units, values};
 /// What a header line begins with.
 const HEADER_PREFIX: &str = "header.";
 
+/// What to do about a value in quotes.
+const QUOTES_HINT: &str = "values are written without quotes";
+
 /// Applies a section to its draft. `raw` is `None` if the file does not have it: all defaults.
 pub(super) fn fill<T>(
     section: &Section<T>,
@@ -31,7 +34,7 @@ pub(super) fn fill<T>(
             if let Err(complaint) = header((headers.slot)(&mut draft), name, entry, outside) {
                 refuse(entry, complaint, problems);
             } else {
-                warn_of_comment(entry, problems);
+                warn_of_habits(entry, problems);
             }
             continue;
         }
@@ -59,7 +62,7 @@ pub(super) fn fill<T>(
         }
         seen.insert(key.name, entry.line);
         match set(key, &mut draft, &entry.value, outside) {
-            Ok(()) => warn_of_comment(entry, problems),
+            Ok(()) => warn_of_habits(entry, problems),
             Err(complaint) => refuse(entry, complaint, problems),
         }
     }
@@ -161,24 +164,35 @@ fn header(
 fn refuse(entry: &RawEntry, mut complaint: Complaint, problems: &mut Problems) {
     if has_comment(&entry.value) {
         complaint.hint = COMMENT_HINT.to_owned();
-    } else if entry.value.len() > 1 && entry.value.starts_with('"') && entry.value.ends_with('"') {
-        complaint.hint = "values are written without quotes".to_owned();
+    } else if is_quoted(&entry.value) {
+        complaint.hint = QUOTES_HINT.to_owned();
     }
     problems.add(entry.line, shown_key(&entry.key), complaint);
 }
 
-/// Text, paths and keys may hold ` ;`, but hardly on purpose.
-fn warn_of_comment(entry: &RawEntry, problems: &mut Problems) {
-    if has_comment(&entry.value) {
-        problems.warn(
-            entry.line,
-            shown_key(&entry.key),
-            Complaint::new(
-                "what looks like a comment is taken as part of the value",
-                COMMENT_HINT,
-            ),
-        );
-    }
+/// Text, paths and keys may hold ` ;` or stand in quotes, but hardly on purpose.
+fn warn_of_habits(entry: &RawEntry, problems: &mut Problems) {
+    let (what, hint) = if has_comment(&entry.value) {
+        (
+            "what looks like a comment is taken as part of the value",
+            COMMENT_HINT,
+        )
+    } else if is_quoted(&entry.value) {
+        ("the quotes are taken as part of the value", QUOTES_HINT)
+    } else {
+        return;
+    };
+    problems.warn(
+        entry.line,
+        shown_key(&entry.key),
+        Complaint::new(what, hint),
+    );
+}
+
+fn is_quoted(value: &str) -> bool {
+    ['"', '\'']
+        .iter()
+        .any(|&mark| value.len() > 1 && value.starts_with(mark) && value.ends_with(mark))
 }
 
 fn has_comment(value: &str) -> bool {
@@ -271,6 +285,12 @@ mod tests {
              comments stand on a line of their own",
         );
         check("[jackdaw]\nname = a;b#c\n", "");
+        check(
+            "[jackdaw]\nname = 'casa'\n",
+            "f:2: name: the quotes are taken as part of the value, \
+             values are written without quotes",
+        );
+        check("[jackdaw]\nname = O'Hara's\n", "");
     }
 
     #[test]

@@ -131,7 +131,7 @@ pub(super) static JACKDAW: Section<Config> = Section {
             field: Field::Url(|config, url| config.external_url = Some(url)),
             if_absent: IfAbsent::Unset("none"),
             sample: "https://me.example",
-            help: "Where friends reach us; written into invitations.",
+            help: "Where friends reach us; for invitations, which this version does not write yet.",
         },
         Key {
             name: "api_key",
@@ -158,7 +158,7 @@ pub(super) static JACKDAW: Section<Config> = Section {
             }),
             if_absent: IfAbsent::Value("info"),
             sample: "",
-            help: "error, warn, info, debug or trace.",
+            help: "error, warn, info, debug or trace; no level shows keys.",
         },
         Key {
             name: "http_workers",

@@ -256,7 +256,7 @@ jackdaw.ini:22: [server]: the section has no title, write for instance [server \
 jackdaw.ini:22: url: is missing in [server], add for instance url = http://radarr:7878
 jackdaw.ini:22: api_key: is missing in [server], add for instance api_key = env:RADARR_API_KEY
 jackdaw.ini:23: type: `lidarr` is not a known value, write one of: radarr, sonarr
-jackdaw.ini:26: url: the address does not begin with http:// or https://, write for instance http://radarr:7878
+jackdaw.ini:26: url: the address does not begin with http:// or https://, begin it with one of them
 jackdaw.ini:27: api_key: the environment variable NOT_SET is not set, set it where jackdaw is started
 jackdaw.ini:28: source: `maybe` is neither true nor false, write true or false (yes, no, on and off mean the same)
 jackdaw.ini:29: path_map: `/movies` has no ->, write a path as it reports it -> where we find it, such as /movies -> /mnt/disk/movies

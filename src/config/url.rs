@@ -42,7 +42,7 @@ impl HttpUrl {
             _ => {
                 return Err(Complaint::new(
                     "the address does not begin with http:// or https://",
-                    "write for instance http://radarr:7878",
+                    "begin it with one of them",
                 ));
             }
         };

@@ -20,6 +20,7 @@ pub const MAX_PARAMS: usize = 1000;
 
 /// Request methods that some route knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// Each is the method of that name in upper case.
 #[allow(missing_docs)]
 pub enum Method {
     Get,

@@ -13,6 +13,7 @@ pub mod http;
 pub mod json;
 pub mod peer;
 pub mod process;
+pub mod scene;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -49,6 +49,14 @@ impl Config {
         self
     }
 
+    /// Logs at this level instead of debug.
+    pub fn log(mut self, level: &str) -> Config {
+        self.jackdaw = self
+            .jackdaw
+            .replace("log = debug", &format!("log = {level}"));
+        self
+    }
+
     /// A line more in `[jackdaw]`.
     pub fn jackdaw(mut self, line: &str) -> Config {
         self.jackdaw.push_str(line);

@@ -1,3 +1,5 @@
+//! Tests of `wanted`: what a stored provider must become, and what is left as it is.
+
 use super::*;
 use crate::json::parse;
 

@@ -10,6 +10,7 @@ pub mod address;
 pub mod arr;
 pub mod disk;
 pub mod finding;
+pub mod folders;
 pub mod friends;
 pub mod mounts;
 pub mod owner;
@@ -90,6 +91,7 @@ fn examine(config: &Config, fix: bool, say: &mut Say<'_>) -> Result<(), Failure>
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     say(disk::data_folder(&config.data_dir, &mounts))?;
     say(disk::database(&config.data_dir))?;
+    say(config.folders.iter().map(folders::folder).collect())?;
     let probe = match &config.downloads {
         Some(downloads) => {
             // What is made below shall be as the server would make it.
