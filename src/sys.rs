@@ -1,5 +1,5 @@
 //! System calls that std does not offer, each wrapped once. The only module that may hold `unsafe`
-//! (so far `rustix` and `socket2` make that unnecessary), and the home of two helpers that every
+//! (one call; `rustix` and `socket2` make more unnecessary), and the home of two helpers that every
 //! threaded part needs.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,9 +33,45 @@ pub fn raise_descriptor_limit() -> u64 {
         .unwrap_or(UNLIMITED_DESCRIPTORS)
 }
 
+/// Heaps of the process. glibc makes up to eight for each processor, one for nearly every thread
+/// of ours, and what one thread has freed in its own heap no other uses: with eight searches at
+/// once that was 26 MiB resident instead of 18. With two, threads do not wait for each other.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const HEAPS: std::ffi::c_int = 2;
+
+/// Limits the heaps of the process to [`HEAPS`], unless the environment says otherwise
+/// (`MALLOC_ARENA_MAX`). To be called first in `main`: heaps that are there stay. Other C libraries
+/// have one heap anyway. False if it was refused, which costs memory and nothing else.
+pub fn limit_heaps() -> bool {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if std::env::var_os("MALLOC_ARENA_MAX").is_none() {
+        return set_heaps(HEAPS);
+    }
+    true
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(unsafe_code)]
+fn set_heaps(heaps: std::ffi::c_int) -> bool {
+    use std::ffi::c_int;
+    /// From glibc's `malloc.h`.
+    const M_ARENA_MAX: c_int = -8;
+    unsafe extern "C" {
+        fn mallopt(parameter: c_int, value: c_int) -> c_int;
+    }
+    // SAFETY: glibc's mallopt(3) takes two integers and no pointer, holds malloc's own lock while
+    // it changes the value, and refuses what it does not know.
+    unsafe { mallopt(M_ARENA_MAX, heaps) == 1 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn heaps_are_limited_where_that_means_something() {
+        assert!(limit_heaps());
+    }
 
     #[test]
     fn descriptor_limit_is_the_hard_one_afterwards() {
