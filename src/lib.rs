@@ -7,6 +7,7 @@
 
 pub mod app;
 pub mod arr;
+pub mod budget;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;

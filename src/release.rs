@@ -4,6 +4,7 @@
 //! Sizes are `u64` bytes. The absolute path of a file is never part of a release.
 
 pub mod categories;
+pub mod facts;
 pub mod hints;
 pub mod spellings;
 

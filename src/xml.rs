@@ -10,6 +10,8 @@
 //! Sonarr and Radarr refuse the whole feed. Everything else is kept, emoji included (the arrs strip
 //! those themselves). There is no reader here.
 
+use std::ops::Deref;
+
 /// Attributes of one element, in order. A name must not occur twice.
 pub type Attributes<'a> = &'a [(&'static str, &'a str)];
 
@@ -18,13 +20,16 @@ pub struct Content<'a> {
     out: &'a mut String,
 }
 
-/// A whole document in UTF-8: declaration, and one root element with what `fill` puts into it.
+/// A whole document in UTF-8: declaration, and one root element with what `fill` puts into it. Room
+/// is made for `expected` bytes at once; there may be more or fewer.
 pub fn document(
     root: &'static str,
     attributes: Attributes<'_>,
+    expected: usize,
     fill: impl FnOnce(&mut Content<'_>),
 ) -> Vec<u8> {
-    let mut out = String::from(DECLARATION);
+    let mut out = String::with_capacity(expected);
+    out.push_str(DECLARATION);
     Content { out: &mut out }.element(root, attributes, fill);
     out.into_bytes()
 }
@@ -103,7 +108,7 @@ enum Place {
 fn escape(out: &mut String, text: &str, place: Place) {
     // Nearly all text needs nothing: it is copied a stretch at a time.
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(is_suspect) {
+    while let Some(at) = rest.bytes().position(|byte| SUSPECT[usize::from(byte)]) {
         out.push_str(&rest[..at]);
         let mut characters = rest[at..].chars();
         match characters.next() {
@@ -126,8 +131,50 @@ fn escape(out: &mut String, text: &str, place: Place) {
 
 /// True for the first bytes of all characters that may have to be changed: markup, controls, and
 /// what begins U+FFFE and U+FFFF. None of them occurs inside another character.
-fn is_suspect(byte: u8) -> bool {
-    matches!(byte, b'&' | b'<' | b'>' | b'"' | 0..=0x1f | 0xef)
+static SUSPECT: [bool; 256] = {
+    let mut suspect = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        suspect[byte] = matches!(byte as u8, b'&' | b'<' | b'>' | b'"' | 0..=0x1f | 0xef);
+        byte += 1;
+    }
+    suspect
+};
+
+/// A number in decimal, without the cost of formatting machinery: a feed has thousands.
+pub struct Digits {
+    /// Right-aligned.
+    bytes: [u8; Digits::MOST],
+    start: usize,
+}
+
+impl Digits {
+    /// Digits of `u64::MAX`.
+    const MOST: usize = 20;
+
+    /// The digits of a number.
+    pub fn of(number: u64) -> Digits {
+        let mut digits = Digits {
+            bytes: [b'0'; Digits::MOST],
+            start: Digits::MOST,
+        };
+        let mut rest = number;
+        while rest > 0 || digits.start == Digits::MOST {
+            digits.start -= 1;
+            digits.bytes[digits.start] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        digits
+    }
+}
+
+impl Deref for Digits {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // Digits are UTF-8.
+        std::str::from_utf8(&self.bytes[self.start..]).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +182,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> String {
-        let bytes = document("a", &[("b", text)], |content| {
+        let bytes = document("a", &[("b", text)], 0, |content| {
             content.text("c", &[], text);
             content.empty("d", &[("e", "1"), ("f", text)]);
         });
@@ -178,6 +225,23 @@ mod tests {
             };
             assert_eq!(child("c").text().unwrap_or(""), expected, "{start:x}");
             assert_eq!(child("d").attribute("f"), Some(&*expected), "{start:x}");
+        }
+    }
+
+    #[test]
+    fn digits_are_the_number() {
+        for number in [
+            0,
+            1,
+            9,
+            10,
+            99,
+            100,
+            u64::from(u32::MAX),
+            u64::MAX - 1,
+            u64::MAX,
+        ] {
+            assert_eq!(&*Digits::of(number), number.to_string());
         }
     }
 

@@ -231,7 +231,7 @@ pub(super) fn origin(friend: &Friend, offer: &OfferFound) -> Origin {
 /// category on it, for the indexer of one friend announces no other's. `None` for a record that
 /// cannot be read: an older jackdaw wrote it, and the next refresh replaces it.
 fn item(found: &ItemFound, visible: i64, shown: i64, id: &str, record: &[u8]) -> Option<Item> {
-    let release = record::decode(id, record)?;
+    let (release, facts) = record::decode_offer(id, record)?;
     let friends = found.friends & visible;
     let of_friends = (1..=62)
         .filter(|n| (friends & shown) >> n & 1 == 1)
@@ -239,6 +239,7 @@ fn item(found: &ItemFound, visible: i64, shown: i64, id: &str, record: &[u8]) ->
     Some(Item {
         guid: Infohash(found.guid),
         release,
+        facts,
         published: found.published(),
         categories: categories::numbers(found.cats).chain(of_friends).collect(),
         seeders: friends.count_ones(),

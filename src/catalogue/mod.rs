@@ -29,8 +29,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::budget::{Gate, Pass};
 use crate::library::{Offer, Source};
 use crate::peer::Peers;
+use crate::release::facts::Facts;
 use crate::release::{Ids, Release};
 use crate::store::shared::SharedFound;
 use crate::store::{Store, StoreError};
@@ -44,6 +46,15 @@ use paging::{Revision, Trails};
 /// Our own releases read from the database at once while they are sent to a friend: the friend may
 /// read slowly, and nothing is held open meanwhile.
 const SHARED_PAGE: u32 = 100;
+
+/// Longest wait for a [`Catalogue::turn`]: far longer than the answers of the largest crowd that
+/// is let in take, far shorter than an arr waits (100 s).
+const TURN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Answers written at once: one a processor, two at least, for one may wait for the disk.
+fn turns() -> usize {
+    std::thread::available_parallelism().map_or(2, |count| count.get().max(2))
+}
 
 /// The episode a search wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +112,10 @@ pub struct Search {
 pub struct Item {
     /// Infohash of generation 0: stable and unique; the feed's guid and the stub's name.
     pub guid: Infohash,
-    /// A representative offer of it.
+    /// A representative offer of it, without its media info.
     pub release: Release,
+    /// What the feed says of the file.
+    pub facts: Facts,
     /// Unix seconds; fixed when the item is first seen, so that order and pages are stable.
     pub published: u64,
     /// Categories: main, sub-categories from quality, and 100000 + n for each friend.
@@ -181,6 +194,7 @@ struct Inner {
     origins: Origins,
     traffic: Arc<Traffic>,
     trails: Mutex<Trails>,
+    turns: Arc<Gate>,
     state: Mutex<IndexState>,
     every: Duration,
     hide_after: Duration,
@@ -229,6 +243,7 @@ impl Catalogue {
                 origins,
                 traffic: Arc::default(),
                 trails: Mutex::default(),
+                turns: Gate::new(turns()),
                 state: Mutex::default(),
                 every: sharing.catalogue_refresh,
                 hide_after: sharing.peer_hide_after,
@@ -243,21 +258,38 @@ impl Catalogue {
         self.inner.refresh_due(&Now::read)
     }
 
-    /// Torznab search; an id search asks friends live (deadline 5 s in all) and merges. Any other
-    /// is answered from the index; only while a friend's list has never been read, that is waited
-    /// for, 5 s at most.
+    /// Torznab search: what [`Catalogue::ask_first`] and [`Catalogue::page`] do together.
     pub fn search(&self, search: &Search) -> Result<Page, StoreError> {
-        let inner = &self.inner;
+        self.ask_first(search);
+        self.page(search)
+    }
+
+    /// What must be asked of friends before a search is answered: an id search asks them live
+    /// (deadline 5 s in all); any other waits only while a friend's list has never been read, 5 s at
+    /// most.
+    pub fn ask_first(&self, search: &Search) {
         let is_possible = !(search.unknown_id && search.ids.is_empty());
         // Later pages go on in what the first one found.
         if search.offset == 0 && is_possible {
             if search.ids.is_empty() {
-                inner.fill_first(search, live::PATIENCE);
+                self.inner.fill_first(search, live::PATIENCE);
             } else {
-                inner.ask_friends(search, live::PATIENCE);
+                self.inner.ask_friends(search, live::PATIENCE);
             }
         }
-        inner.page(search, Now::read())
+    }
+
+    /// A page of the index as it is. Work for a processor and a disk, never for the network:
+    /// take a [`Catalogue::turn`] for it.
+    pub fn page(&self, search: &Search) -> Result<Page, StoreError> {
+        self.inner.page(search, Now::read())
+    }
+
+    /// A turn at finding and writing out an answer. More answers at once than processors would
+    /// only hold memory and make each other late; first come, first served. `None` after
+    /// [`TURN_PATIENCE`]: go on without one, for a late answer is better than none.
+    pub fn turn(&self) -> Option<Pass> {
+        self.inner.turns.enter(TURN_PATIENCE)
     }
 
     /// The item of a stub URL and the best friend to fetch it from; asks that friend, with a short

@@ -9,6 +9,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use crate::release::facts::Facts;
 use crate::release::{Category, Quality, Release};
 
 /// First byte of every record; changes with the meaning of the tags. A new one needs a migration
@@ -35,9 +36,32 @@ const SEASON: u8 = 17;
 const EPISODE: u8 = 18;
 const PUBLISHED: u8 = 19;
 const AIRED: u8 = 20;
+const RESOLUTION: u8 = 21;
+const VIDEO: u8 = 22;
+const AUDIO: u8 = 23;
+const SUBTITLES: u8 = 24;
+const YEAR: u8 = 25;
 
-/// The record of a release.
+/// The record of a friend's release, with its facts in place of its media info: all that is wanted
+/// of it again, and a quarter of the size.
+pub fn encode_offer(release: &Release, facts: &Facts) -> Vec<u8> {
+    let mut out = encode_without_media_info(release);
+    text(&mut out, RESOLUTION, facts.resolution.as_deref());
+    text(&mut out, VIDEO, facts.video.as_deref());
+    text(&mut out, AUDIO, facts.audio.as_deref());
+    text(&mut out, SUBTITLES, facts.subtitles.as_deref());
+    number(&mut out, YEAR, facts.year);
+    out
+}
+
+/// The record of a release of ours: all that friends are told.
 pub fn encode(release: &Release) -> Vec<u8> {
+    let mut out = encode_without_media_info(release);
+    text(&mut out, MEDIA_INFO, release.media_info.as_deref());
+    out
+}
+
+fn encode_without_media_info(release: &Release) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     out.push(VERSION);
     text(&mut out, TITLE, Some(&release.title));
@@ -58,7 +82,6 @@ pub fn encode(release: &Release) -> Vec<u8> {
     }
     text(&mut out, GROUP, release.release_group.as_deref());
     text(&mut out, EDITION, release.edition.as_deref());
-    text(&mut out, MEDIA_INFO, release.media_info.as_deref());
     text(&mut out, SERIES, release.series_title.as_deref());
     number(&mut out, SEASON, release.season);
     number(&mut out, EPISODE, release.episode);
@@ -69,6 +92,11 @@ pub fn encode(release: &Release) -> Vec<u8> {
 
 /// The release of a record; `None` if the bytes are not one of this version.
 pub fn decode(id: &str, record: &[u8]) -> Option<Release> {
+    decode_offer(id, record).map(|(release, _)| release)
+}
+
+/// The release and the facts of a record; `None` if the bytes are not one of this version.
+pub fn decode_offer(id: &str, record: &[u8]) -> Option<(Release, Facts)> {
     let (&version, mut rest) = record.split_first()?;
     if version != VERSION {
         return None;
@@ -93,6 +121,7 @@ pub fn decode(id: &str, record: &[u8]) -> Option<Release> {
         publish_date: None,
         air_date: None,
     };
+    let mut facts = Facts::default();
     while let Some((&tag, after)) = rest.split_first() {
         rest = after;
         let input = &mut rest;
@@ -120,10 +149,15 @@ pub fn decode(id: &str, record: &[u8]) -> Option<Release> {
             EPISODE => release.episode = Some(take_u32(input)?),
             PUBLISHED => release.publish_date = Some(take_text(input)?),
             AIRED => release.air_date = Some(take_text(input)?),
+            RESOLUTION => facts.resolution = Some(take_text(input)?),
+            VIDEO => facts.video = Some(take_text(input)?),
+            AUDIO => facts.audio = Some(take_text(input)?),
+            SUBTITLES => facts.subtitles = Some(take_text(input)?),
+            YEAR => facts.year = Some(take_u32(input)?),
             _ => return None,
         }
     }
-    Some(release)
+    Some((release, facts))
 }
 
 /// 64 bits of SHA-1 over all that was said of a release: equal = nothing to write.
@@ -228,6 +262,28 @@ mod tests {
         for release in [full(), movie("a:movie:1", "M", 603), bare_quality] {
             let record = encode(&release);
             assert_eq!(decode(&release.id, &record), Some(release));
+        }
+    }
+
+    #[test]
+    fn facts_take_the_place_of_media_info() {
+        let facts = Facts {
+            resolution: Some("1920x1080".into()),
+            video: Some("x264".into()),
+            audio: Some(String::new()),
+            subtitles: Some("eng, fre".into()),
+            year: Some(u32::MAX),
+        };
+        for facts in [facts, Facts::default()] {
+            let record = encode_offer(&full(), &facts);
+            let release = Release {
+                media_info: None,
+                ..full()
+            };
+            assert_eq!(
+                decode_offer(&release.id, &record),
+                Some((release.clone(), facts))
+            );
         }
     }
 

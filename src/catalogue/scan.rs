@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::record;
 use super::{categories, dates};
 use crate::library::{Offer, Sink};
+use crate::release::facts::Facts;
 use crate::release::{Release, imdb_number};
 use crate::store::releases::{OfferKey, OfferRow, Scope};
 use crate::store::shared::SharedRow;
@@ -30,9 +31,6 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Releases taken from one friend or source. Nobody's library is larger; a server that never stops
 /// listing is not one.
 const MAX_RELEASES: u64 = 500_000;
-
-/// A friend's media info above this (bytes) is not kept: feeds use none of it.
-const MAX_MEDIA_INFO: usize = 2048;
 
 /// A release on its way into the index.
 struct Pending {
@@ -173,15 +171,13 @@ impl<'a> Scan<'a> {
         if !is_offerable(&release) {
             return;
         }
-        if path.is_none()
-            && release
-                .media_info
-                .as_ref()
-                .is_some_and(|m| m.len() > MAX_MEDIA_INFO)
-        {
+        let record = if path.is_some() {
+            record::encode(&release)
+        } else {
+            let facts = Facts::of(&release);
             release.media_info = None;
-        }
-        let record = record::encode(&release);
+            record::encode_offer(&release, &facts)
+        };
         let digest = record::digest(&release.id, &record, path);
         self.changes.seen += 1;
         self.bytes += record.len() * 2;
@@ -417,7 +413,7 @@ fn place(row: i64) -> Option<(usize, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::record::decode;
+    use crate::catalogue::record::{decode, decode_offer};
     use crate::catalogue::testing::{Home, episode, movie};
     use crate::store::origins::OriginKind;
 
@@ -456,10 +452,10 @@ mod tests {
     }
 
     #[test]
-    fn long_media_info_of_friends_is_dropped_and_ours_kept() {
+    fn of_media_info_facts_are_kept_of_friends_and_all_of_ours() {
         let home = Home::new();
         let long = Release {
-            media_info: Some(format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_MEDIA_INFO))),
+            media_info: Some(r#"{"videoCodec":"x265","more":[{}]}"#.into()),
             ..movie("m:1", "M", 1)
         };
         let mut theirs = scan(&home);
@@ -468,7 +464,10 @@ mod tests {
         let guid = stub::base_hash("M", long.size).0;
         let item = home.store.item(&guid).unwrap().unwrap();
         let offer = home.store.offers_of_item(item.id).unwrap().remove(0);
-        assert_eq!(decode("m:1", &offer.record).unwrap().media_info, None);
+        let (release, facts) = decode_offer("m:1", &offer.record).unwrap();
+        assert_eq!(release.media_info, None);
+        assert_eq!(facts, Facts::of(&long));
+        assert_eq!(facts.video.as_deref(), Some("x265"));
 
         let n = home
             .store

@@ -11,7 +11,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::budget::Share;
 use super::chunked::Decoder;
 use super::head::{self, Framing, Head, Refusal, Scanner};
 use super::io::Client;
@@ -19,6 +18,7 @@ use super::limits::{MAX_BODY, MAX_LINGER, SMALL_BODY_RESERVE};
 use super::relay::{self, Answer, Stream};
 use super::table::Conn;
 use super::{Shared, sendfile};
+use crate::budget::Share;
 use crate::http::reply::{self, Length};
 use crate::http::slots::Parked;
 use crate::http::{Body, Response};

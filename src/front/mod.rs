@@ -8,7 +8,6 @@
 //! `cache`). Every limit is in `limits`. tests/front_door.rs attacks it.
 
 pub mod accept;
-pub mod budget;
 pub mod cache;
 pub mod chunked;
 pub mod connection;
@@ -25,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use budget::{Budget, Gate};
+use crate::budget::{Budget, Gate};
 use limits::{Limits, Timeouts};
 use table::Table;
 

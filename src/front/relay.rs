@@ -10,8 +10,8 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use super::Shared;
-use super::budget::Pass;
 use super::head::{Head, Refusal};
+use crate::budget::Pass;
 use crate::http::reply::{MARK, MAX_ANSWER_HEAD, MAX_INLINE, REMOTE, TICKET};
 use crate::http::slots::Parked;
 

@@ -33,7 +33,7 @@ pub use request::{Method, ParamError, Params, Request};
 pub use response::{Body, FileBody, Pace, Response};
 pub use router::{Access, Route, Weight, not_found, unauthorized};
 
-use crate::front::budget::Gate;
+use crate::budget::Gate;
 use crate::front::limits::{self, Limits, Timeouts};
 use crate::front::{self, Front};
 use crate::keys::Caller;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::response::{Body, Response};
-use crate::front::budget::{Budget, Share};
+use crate::budget::{Budget, Share};
 use crate::sys::lock;
 
 /// Bytes of large answers that wait for their clients, over all connections. A feed page or a list

@@ -20,7 +20,7 @@ use super::response::{Body, Response};
 use super::router::{self, Access, Route, Weight};
 use super::slots::{MAX_PARKED_BYTES, Slots};
 use super::{Method, Request};
-use crate::front::budget::{Gate, Pass};
+use crate::budget::{Gate, Pass};
 use crate::keys::Caller;
 
 /// Long handlers and streamed bodies at once: each holds a thread and perhaps a query's memory,

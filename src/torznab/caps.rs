@@ -10,6 +10,9 @@ use crate::xml::{self, Content};
 
 use super::query::{Function, PAGE_LIMIT};
 
+/// Bytes of most capabilities.
+const USUAL_CAPS: usize = 4096;
+
 /// Name of the category of a friend in caps.
 pub fn friend_category_name(friend: &str) -> String {
     format!("Friends/{friend}")
@@ -39,7 +42,7 @@ const TV: &[(u32, &str)] = &[
 
 /// The document for an indexer of this title. `friends`: number and name of each friend's category.
 pub fn caps(title: &str, version: &str, friends: &[(u32, String)]) -> Vec<u8> {
-    xml::document("caps", &[], |caps| {
+    xml::document("caps", &[], USUAL_CAPS, |caps| {
         caps.empty("server", &[("version", version), ("title", title)]);
         let limit = PAGE_LIMIT.to_string();
         caps.empty("limits", &[("max", &limit), ("default", &limit)]);

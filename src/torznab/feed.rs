@@ -9,21 +9,22 @@
 //! Enclosure URL and date of an item never change, or the arrs lose their place between two
 //! polls. What no stub can stand for (size 0, or beyond [`stub::MAX_SIZE`]) is left out. Pure.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use crate::catalogue::{Item, Page};
 use crate::http::percent;
 use crate::release::categories::is_language;
-use crate::release::hints::hints;
 use crate::release::{Category, Release, imdb_number};
 use crate::torrent::stub::{self, Infohash};
-use crate::xml::{self, Content};
+use crate::xml::{self, Content, Digits};
 
 /// Last second of the year 9999: RFC 1123 has four digits for the year.
 const LAST_DATE: u64 = 253_402_300_799;
 
-/// Longer media info (bytes) is not looked at: an arr's has about 1 KiB.
-const MAX_MEDIA_INFO: usize = 64 * 1024;
+/// Bytes of most items, and of what stands around them: room that is made before they are written.
+const USUAL_ITEM: usize = 1800;
+const USUAL_HEAD: usize = 1024;
 
 /// Characters of one descriptive attribute. They come from friends; titles are never cut.
 const MAX_ATTRIBUTE: usize = 200;
@@ -58,7 +59,9 @@ pub fn feed(channel: &Channel<'_>, page: &Page, generations: &[u32]) -> Vec<u8> 
         ),
         ("xmlns:torznab", "http://torznab.com/schemas/2015/feed"),
     ];
-    xml::document("rss", &namespaces, |rss| {
+    let links = Links::new(channel.base, channel.key);
+    let expected = USUAL_HEAD + page.items.len() * USUAL_ITEM;
+    xml::document("rss", &namespaces, expected, |rss| {
         rss.element("channel", &[], |content| {
             content.text("title", &[], channel.title);
             content.text("description", &[], "What friends share through jackdaw");
@@ -83,7 +86,7 @@ pub fn feed(channel: &Channel<'_>, page: &Page, generations: &[u32]) -> Vec<u8> 
                 if stub::is_offerable(item.release.size) {
                     let generation = generations.get(index).copied().unwrap_or(0);
                     content.element("item", &[], |content| {
-                        write_item(content, channel, item, generation);
+                        write_item(content, &links, item, generation);
                     });
                 }
             }
@@ -93,18 +96,35 @@ pub fn feed(channel: &Channel<'_>, page: &Page, generations: &[u32]) -> Vec<u8> 
 
 /// Where the stub of an item is fetched; the URL carries its own credential.
 pub fn stub_url(base: &str, key: &str, guid: &Infohash) -> String {
-    format!(
-        "{base}/torznab/download/{guid}.torrent?apikey={}",
-        percent::encode(key)
-    )
+    Links::new(base, key).stub(&guid.to_string())
 }
 
-fn write_item(content: &mut Content<'_>, channel: &Channel<'_>, item: &Item, generation: u32) {
+/// Stub URLs of one feed, which differ in the guid only.
+struct Links {
+    before: String,
+    after: String,
+}
+
+impl Links {
+    fn new(base: &str, key: &str) -> Links {
+        Links {
+            before: format!("{base}/torznab/download/"),
+            after: format!(".torrent?apikey={}", percent::encode(key)),
+        }
+    }
+
+    fn stub(&self, guid: &str) -> String {
+        [&self.before, guid, &self.after].concat()
+    }
+}
+
+fn write_item(content: &mut Content<'_>, links: &Links, item: &Item, generation: u32) {
     let release = &item.release;
-    let url = stub_url(channel.base, channel.key, &item.guid);
-    let size = release.size.to_string();
+    let guid = item.guid.to_string();
+    let url = links.stub(&guid);
+    let size = Digits::of(release.size);
     content.text("title", &[], &release.title);
-    content.text("guid", &[("isPermaLink", "false")], &item.guid.to_string());
+    content.text("guid", &[("isPermaLink", "false")], &guid);
     content.text("pubDate", &[], &date(item.published));
     content.text("size", &[], &size);
     content.text("link", &[], &url);
@@ -117,7 +137,7 @@ fn write_item(content: &mut Content<'_>, channel: &Channel<'_>, item: &Item, gen
         ],
     );
     for number in &item.categories {
-        content.text("category", &[], &number.to_string());
+        content.text("category", &[], &Digits::of((*number).into()));
     }
     content.text("description", &[], &description(item));
 
@@ -125,36 +145,47 @@ fn write_item(content: &mut Content<'_>, channel: &Channel<'_>, item: &Item, gen
         content.empty("torznab:attr", &[("name", name), ("value", value)]);
     };
     for number in &item.categories {
-        attribute("category", &number.to_string());
+        attribute("category", &Digits::of((*number).into()));
     }
+    let seeders = Digits::of(item.seeders.into());
     attribute("size", &size);
     attribute("files", "1");
-    attribute("seeders", &item.seeders.to_string());
+    attribute("seeders", &seeders);
     attribute("leechers", "0");
-    attribute("peers", &item.seeders.to_string());
-    let hash = match generation {
-        0 => item.guid,
-        _ => stub::infohash(&release.title, release.size, generation),
-    };
-    attribute("infohash", &hash.to_string());
+    attribute("peers", &seeders);
+    match generation {
+        0 => attribute("infohash", &guid),
+        _ => {
+            let hash = stub::infohash(&release.title, release.size, generation);
+            attribute("infohash", &hash.to_string());
+        }
+    }
     attribute("downloadvolumefactor", "0");
     attribute("uploadvolumefactor", "1");
     attribute("minimumratio", "0");
     attribute("minimumseedtime", "0");
-    for (name, value) in ids(release) {
-        attribute(name, &value);
-    }
-    for (name, value) in details(release) {
-        // A control character may be all that a friend's word consists of.
-        let value: String = value
-            .chars()
-            .filter(|c| xml::is_allowed(*c))
-            .take(MAX_ATTRIBUTE)
-            .collect();
-        if !value.trim().is_empty() {
-            attribute(name, value.trim());
+    ids(release, &mut attribute);
+    details(item, &mut |name, value| {
+        let value = clean(value);
+        if !value.is_empty() {
+            attribute(name, &value);
         }
+    });
+}
+
+/// A friend's words as an attribute can hold them. Nothing may be left: a control character may be
+/// all that they consist of.
+fn clean(words: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte);
+    if words.len() <= MAX_ATTRIBUTE && words.bytes().all(is_plain) {
+        return Cow::Borrowed(words.trim());
     }
+    let cut: String = words
+        .chars()
+        .filter(|c| xml::is_allowed(*c))
+        .take(MAX_ATTRIBUTE)
+        .collect();
+    Cow::Owned(cut.trim().to_owned())
 }
 
 /// RFC 1123 in GMT.
@@ -172,86 +203,67 @@ fn description(item: &Item) -> String {
 }
 
 /// Attributes that identify the film or episode. A number 0 is an arr's way to say that it knows none.
-fn ids(release: &Release) -> Vec<(&'static str, String)> {
-    let mut found = vec![(
+fn ids(release: &Release, attribute: &mut dyn FnMut(&str, &str)) {
+    attribute(
         "type",
         match release.category {
-            Category::Movies => "movie".to_owned(),
-            Category::Tv => "series".to_owned(),
+            Category::Movies => "movie",
+            Category::Tv => "series",
         },
-    )];
+    );
     let known = |id: Option<u64>| id.filter(|id| *id > 0);
     if let Some(imdb) = known(release.imdb_id.as_deref().and_then(imdb_number)) {
         // IMDb writes at least seven digits. The arrs ignore an `imdb` with "tt".
-        found.push(("imdb", format!("{imdb:07}")));
-        found.push(("imdbid", format!("tt{imdb:07}")));
+        let id = format!("tt{imdb:07}");
+        attribute("imdb", &id[2..]);
+        attribute("imdbid", &id);
     }
-    found.extend(known(release.tmdb_id).map(|id| ("tmdbid", id.to_string())));
-    found.extend(known(release.tvdb_id).map(|id| ("tvdbid", id.to_string())));
-    found.extend(release.season.map(|season| ("season", season.to_string())));
-    found.extend(
-        release
-            .episode
-            .map(|episode| ("episode", episode.to_string())),
-    );
-    found
-}
-
-/// The arr's media info, as far as a feed has words for it.
-#[derive(Default, miniserde::Deserialize)]
-struct MediaInfo {
-    resolution: Option<String>,
-    #[serde(rename = "videoCodec")]
-    video_codec: Option<String>,
-    #[serde(rename = "audioCodec")]
-    audio_codec: Option<String>,
-    /// `eng/fre`
-    subtitles: Option<String>,
+    for (name, number) in [
+        ("tmdbid", known(release.tmdb_id)),
+        ("tvdbid", known(release.tvdb_id)),
+        ("season", release.season.map(u64::from)),
+        ("episode", release.episode.map(u64::from)),
+    ] {
+        if let Some(number) = number {
+            attribute(name, &Digits::of(number));
+        }
+    }
 }
 
 /// Attributes that describe the file. Values are a friend's words.
-fn details(release: &Release) -> Vec<(&'static str, String)> {
-    // What cannot be read is not known: media info is passed through from friends unchecked.
-    let media: MediaInfo = release
-        .media_info
-        .as_deref()
-        .filter(|json| json.len() <= MAX_MEDIA_INFO)
-        .and_then(|json| miniserde::json::from_str(json).ok())
-        .unwrap_or_default();
-    let hints = hints(&release.title);
-    let lines = release
-        .quality
-        .as_ref()
-        .and_then(|quality| quality.resolution)
-        .filter(|lines| *lines > 0)
-        .or(hints.resolution)
-        .map(|lines| format!("{lines}p"));
-
-    let mut found = Vec::new();
-    let mut add = |name, value: Option<String>| found.extend(value.map(|value| (name, value)));
-    add(
-        "resolution",
-        media.resolution.filter(|text| !text.is_empty()).or(lines),
-    );
-    add("video", media.video_codec);
-    add("audio", media.audio_codec);
+fn details(item: &Item, attribute: &mut dyn FnMut(&str, &str)) {
+    let (release, facts) = (&item.release, &item.facts);
+    for (name, words) in [
+        ("resolution", &facts.resolution),
+        ("video", &facts.video),
+        ("audio", &facts.audio),
+    ] {
+        if let Some(words) = words {
+            attribute(name, words);
+        }
+    }
     for language in release.languages.iter().take(MAX_LANGUAGES) {
         // The arrs let these replace what they read in the title, so a non-answer must not count.
-        add(
-            "language",
-            Some(language.clone()).filter(|name| is_language(name)),
-        );
+        if is_language(language) {
+            attribute("language", language);
+        }
     }
-    add("subs", media.subtitles.map(|list| list.replace('/', ", ")));
-    add("team", release.release_group.clone());
-    add("year", hints.year.map(|year| year.to_string()));
-    found
+    if let Some(subtitles) = &facts.subtitles {
+        attribute("subs", subtitles);
+    }
+    if let Some(group) = &release.release_group {
+        attribute("team", group);
+    }
+    if let Some(year) = facts.year {
+        attribute("year", &Digits::of(year.into()));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::release::Quality;
+    use crate::release::facts::Facts;
     use crate::torrent::stub::base_hash;
 
     const TORZNAB: &str = "http://torznab.com/schemas/2015/feed";
@@ -279,6 +291,7 @@ mod tests {
                 publish_date: None,
                 air_date: None,
             },
+            facts: Facts::default(),
             published: 0,
             categories: categories.to_vec(),
             seeders: 1,
@@ -317,6 +330,7 @@ mod tests {
                 "resolution":"1920x1080","subtitles":"eng/fre","x":{"y":[null]}}"#
                 .into(),
         );
+        movie.facts = Facts::of(&movie.release);
 
         let title = "Show & Tell - 2016-12-20 - Söme <\"Day\"> HDTV-720p";
         let mut episode = item(title, 1_500_000_000, Category::Tv, &[5000, 5040, 100_001]);
@@ -327,6 +341,7 @@ mod tests {
         episode.release.season = Some(22);
         episode.release.episode = Some(42);
         episode.release.languages = vec!["Unknown".into(), "Original".into()];
+        episode.facts = Facts::of(&episode.release);
 
         Page {
             items: vec![
@@ -481,37 +496,29 @@ mod tests {
         let mut long = item("Long", 1, Category::Movies, &[2000]);
         long.release.release_group = Some("g".repeat(MAX_ATTRIBUTE + 1));
         long.release.languages = vec!["L".into(); MAX_LANGUAGES + 1];
-        long.release.media_info = Some(format!(
-            r#"{{"videoCodec":"x","pad":"{}"}}"#,
-            "p".repeat(MAX_MEDIA_INFO)
-        ));
+        long.facts.video = Some("é".repeat(MAX_ATTRIBUTE + 1));
         let page = |item| Page {
             items: vec![item],
             total: 1,
         };
         let seen = &read_as_the_arrs_do(&feed(&channel(), &page(long.clone()), &[]))[0];
         assert_eq!(seen.attribute("team").unwrap().len(), MAX_ATTRIBUTE);
-        assert_eq!(seen.attribute("video"), None);
+        let video = seen.attribute("video").unwrap();
+        assert_eq!(video.chars().count(), MAX_ATTRIBUTE);
         let languages = seen
             .attributes
             .iter()
             .filter(|(name, _)| name == "language");
         assert_eq!(languages.count(), MAX_LANGUAGES);
 
-        for broken in [
-            "",
-            "{",
-            "[]",
-            r#"{"videoCodec":1}"#,
-            r#"{"videoCodec":null}"#,
-        ] {
-            let mut item = item("Broken", 1, Category::Movies, &[2000]);
-            item.release.media_info = Some(broken.into());
-            item.release.release_group = Some(" \u{1}".into());
+        for empty in ["", " ", " \u{1}", "\u{fffe}\t"] {
+            let mut item = item("Empty", 1, Category::Movies, &[2000]);
+            item.facts.video = Some(empty.into());
+            item.release.release_group = Some(empty.into());
             item.release.imdb_id = Some("tt0".into());
             let seen = &read_as_the_arrs_do(&feed(&channel(), &page(item), &[]))[0];
             for name in ["video", "team", "imdb", "imdbid"] {
-                assert_eq!(seen.attribute(name), None, "{broken} {name}");
+                assert_eq!(seen.attribute(name), None, "{empty:?} {name}");
             }
         }
     }
@@ -544,7 +551,7 @@ mod tests {
             hostile.release.imdb_id = Some(text());
             hostile.release.release_group = Some(text());
             hostile.release.languages = vec![text(), text()];
-            hostile.release.media_info = Some(format!(r#"{{"videoCodec":"{}"}}"#, text()));
+            hostile.facts.video = Some(text());
             let title = hostile.release.title.clone();
             let (name, key) = (text(), text());
             let channel = Channel {

@@ -161,10 +161,16 @@ fn answer(
     let mut search = query::search(function, &request.query, peer_id, SystemTime::now())?;
     // Two arrs that ask the same page by page must not disturb each other.
     search.reader = access.arr().unwrap_or_default().to_owned();
-    let page = if query::matches_nothing(&search) {
+    let is_hopeless = query::matches_nothing(&search);
+    if !is_hopeless {
+        services.catalogue.ask_first(&search);
+    }
+    // Until the feed is written.
+    let _turn = services.catalogue.turn();
+    let page = if is_hopeless {
         Ok(Page::default())
     } else {
-        services.catalogue.search(&search)
+        services.catalogue.page(&search)
     };
     let found = page.and_then(|page| {
         let guids: Vec<Infohash> = page.items.iter().map(|item| item.guid).collect();
