@@ -256,6 +256,7 @@ fn bad_request(message: &str) -> Response {
 }
 
 fn busy() -> Response {
+    log::warn!("a request was refused with 503: too many that take long are under way");
     Response::json(503, "{\"error\":\"Too many requests at once\"}")
         .header("Retry-After", RETRY_AFTER)
 }
@@ -311,6 +312,9 @@ fn finish<S: Send + Sync + 'static>(
             }
         }
     };
+    // The work is done, and the write never waits. Were the place kept until this thread has ended,
+    // a quick client on a busy machine would be refused for the sake of its own last requests.
+    drop(pass);
     // An error means that the front has given up on this request: there is nobody to tell.
     let _ = exchange
         .writer
