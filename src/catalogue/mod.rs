@@ -200,6 +200,8 @@ struct Inner {
     hide_after: Duration,
     /// Unix seconds.
     tidy_due: AtomicU64,
+    /// Offers written or removed since the words were merged.
+    unmerged: AtomicU64,
 }
 
 /// What answers depend on.
@@ -248,6 +250,7 @@ impl Catalogue {
                 every: sharing.catalogue_refresh,
                 hide_after: sharing.peer_hide_after,
                 tidy_due: AtomicU64::new(0),
+                unmerged: AtomicU64::new(0),
             }),
         })
     }

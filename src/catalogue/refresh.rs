@@ -33,6 +33,9 @@ const TIDY_EVERY: u64 = 3600;
 /// back after a restart must not look like one with all new releases.
 const GONE_KEPT: u64 = 86_400;
 
+/// After changes to one of so many items, the words of all are merged into one piece.
+const MERGE_PART: u64 = 16;
+
 /// Items without offers that are kept at most: a friend that renames all it has each quarter of an
 /// hour must not fill our disk.
 const MAX_GONE: u64 = 20_000;
@@ -185,6 +188,8 @@ impl Inner {
                 changes.removed
             );
         }
+        self.unmerged
+            .fetch_add(changes.written + changes.removed, Ordering::Relaxed);
         let (is_news, was_empty) = {
             let state = friend.state();
             (!state.is_filled || state.etag != etag, state.is_empty)
@@ -237,6 +242,11 @@ impl Inner {
                 "removed the releases of {}, which is no longer configured",
                 orphan.key
             );
+        }
+        let unmerged = self.unmerged.load(Ordering::Relaxed);
+        if unmerged > 0 && unmerged >= self.store.item_count()? / MERGE_PART {
+            self.unmerged.store(0, Ordering::Relaxed);
+            self.store.merge_words()?;
         }
         let due = self.tidy_due.load(Ordering::Relaxed);
         if now.unix >= due {

@@ -17,6 +17,7 @@ pub mod origins;
 mod queue;
 pub mod releases;
 pub mod shared;
+mod words;
 
 pub use grab_edits::QueueEdge;
 pub use grabs::{Added, Change, NewRow};
