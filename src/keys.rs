@@ -4,18 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use crate::secret::{Secret, digest};
+pub use crate::store::Caller;
 use crate::store::{Store, StoreError};
-
-/// Whose key it was.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Caller {
-    /// The owner's key: valid on every face.
-    Owner,
-    /// The key made for the arr of this title.
-    Arr(String),
-    /// A friend's key (or no more than a friend's rights).
-    Friend(String),
-}
 
 /// The owner's key as it is known to us: written in the configuration, or only its digest.
 enum OwnerKey {

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod config;
 pub mod downloads;
 pub mod front;
+pub mod grab;
 pub mod http;
 pub mod json;
 pub mod keys;

@@ -14,7 +14,7 @@ use crate::arr::registration::{self, Registrar, Registration};
 use crate::catalogue::OriginState;
 use crate::clock::now_unix;
 use crate::config::Server;
-use crate::downloads::{Grab, Scope, State};
+use crate::grab::{Grab, Scope, State};
 use crate::http::{Request, Response};
 use crate::json::Object;
 use crate::peer::uploads::Running;

@@ -1,7 +1,6 @@
 //! Downloads: grabs from acceptance to the finished file.
 //!
-//! This page is what the faces call; the parts are one file each: `states` (every arrow of a grab's
-//! state), `retry` (what an error means for the next attempt), `expect` (whether an answer may be
+//! This page is what the faces call; the parts are one file each: `orders` (what may be asked), `retry` (what an error means for the next attempt), `expect` (whether an answer may be
 //! believed), `names`, `layout` (where files lie), `space`, `pace` and `live` (rates and figures),
 //! `lists` (many grabs, some at a time) and `changes` (which of them differ), `queue` (what starts
 //! when), `worker` (one run of a grab, with failover), `attempt` and `transfer` (one request and its
@@ -23,17 +22,16 @@ mod engine;
 mod expect;
 mod failover;
 mod finish;
-mod grab;
 mod layout;
 mod lists;
 mod live;
 mod names;
+mod orders;
 mod pace;
 mod queue;
 mod retry;
 mod slow;
 mod space;
-pub(crate) mod states;
 mod transfer;
 mod worker;
 
@@ -44,11 +42,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
 pub use changes::{Changed, MAX_CHANGES};
-pub use grab::{AddError, Grab, NewGrab, QueueMove, Scope, Selection, State, Totals};
+pub use orders::{AddError, NewGrab, QueueMove, Selection, Totals};
 
 use crate::catalogue::Catalogue;
 use crate::clock::{Zone, now_unix};
 use crate::config;
+use crate::grab::states::Event;
+use crate::grab::{Grab, Scope, State};
 use crate::peer::Peers;
 use crate::store::{Added, Change, NewRow, QueueEdge, Store, StoreError};
 use crate::sys::lock;
@@ -57,7 +57,6 @@ use engine::{Desk, Engine, Origins, plain};
 use layout::Layout;
 use pace::Pace;
 use slow::Patience;
-use states::Event;
 
 /// Setting that holds the `completed_path` of the last run.
 const FOLDER_SETTING: &str = "downloads_folder";

@@ -9,15 +9,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::State;
 use super::engine::{Engine, plain};
 use super::live::Run;
 use super::retry::{self, ROOM_DELAY};
 use super::space::{Budget, Bytes};
-use super::states::Event;
 use super::transfer;
 use super::worker;
 use crate::clock::now_unix;
+use crate::grab::State;
+use crate::grab::states::Event;
 use crate::store::{Change, StoreError};
 use crate::sys::lock;
 

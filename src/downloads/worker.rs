@@ -18,9 +18,9 @@ use super::finish;
 use super::live::Run;
 use super::retry::{self, Class, Failure, Next, Policy};
 use super::slow::Crawl;
-use super::states::Event;
 use super::transfer::Part;
 use crate::clock::now_unix;
+use crate::grab::states::Event;
 use crate::store::{Change, StoreError};
 use crate::sys::lock;
 

@@ -258,7 +258,7 @@ impl Options {
         downloads: &Downloads,
         hash: Infohash,
     ) -> Result<(), Refusal> {
-        let scope = crate::downloads::Scope::Arr(context.who.login.clone());
+        let scope = crate::grab::Scope::Arr(context.who.login.clone());
         let which = Selection::Hashes(vec![hash]);
         if self.to_top {
             downloads.move_in_queue(&scope, &which, QueueMove::Top)?;

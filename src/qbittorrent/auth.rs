@@ -9,7 +9,7 @@
 //! This does not protect against a page of the same host and port; the session cookie is `SameSite`.
 
 use crate::config::Config;
-use crate::downloads::Scope;
+use crate::grab::Scope;
 use crate::http::Request;
 use crate::keys::{Caller, Keys};
 

@@ -24,7 +24,7 @@ pub fn properties(view: &View<'_>) -> String {
         seconds => Value::Uint(seconds),
     };
     let last_seen = match view.grab.state {
-        crate::downloads::State::Downloading => Value::Uint(view.last_activity()),
+        crate::grab::State::Downloading => Value::Uint(view.last_activity()),
         _ => Value::Int(-1),
     };
     let elapsed = view.time_active();
@@ -133,7 +133,7 @@ mod tests {
     use super::super::view::samples::{grab, settings};
     use super::*;
     use crate::config::AfterImport;
-    use crate::downloads::{Grab, State};
+    use crate::grab::{Grab, State};
 
     fn view<T>(grab: &Grab, show: impl Fn(&View<'_>) -> T) -> T {
         let settings = settings(AfterImport::Move);

@@ -45,8 +45,8 @@ impl Context<'_> {
     /// The login whose labels are seen; `None` = all.
     pub fn labels_of(&self) -> Option<&str> {
         match &self.who.scope {
-            crate::downloads::Scope::All => None,
-            crate::downloads::Scope::Arr(login) => Some(login),
+            crate::grab::Scope::All => None,
+            crate::grab::Scope::Arr(login) => Some(login),
         }
     }
 

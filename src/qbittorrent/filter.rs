@@ -4,7 +4,7 @@
 //! paused ones, an empty `category` or `tag` means "without one", `hashes=all` is not a keyword here,
 //! a negative offset counts from the end.
 
-use crate::downloads::Grab;
+use crate::grab::Grab;
 use crate::torrent::stub::Infohash;
 
 use super::view::{FIELDS, Field, View};

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::downloads::Scope;
+use crate::grab::Scope;
 
 use super::value::{Value, object};
 

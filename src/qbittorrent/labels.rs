@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::downloads::{Downloads, Scope, Selection};
+use crate::downloads::{Downloads, Selection};
+use crate::grab::Scope;
 use crate::store::StoreError;
 use crate::store::labels::Created;
 use crate::torrent::stub::Infohash;

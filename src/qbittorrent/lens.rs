@@ -9,7 +9,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::downloads::{Downloads, Grab, Scope};
+use crate::downloads::Downloads;
+use crate::grab::{Grab, Scope};
 use crate::store::{Store, StoreError};
 
 use super::dispatch::Context;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
-use crate::downloads::Grab;
+use crate::grab::Grab;
 use crate::http::Response;
 use crate::torrent::stub::Infohash;
 

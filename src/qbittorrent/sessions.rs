@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::downloads::Scope;
+use crate::grab::Scope;
 use crate::secret::random_hex;
 
 use super::maindata::Progress;

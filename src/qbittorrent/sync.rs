@@ -12,7 +12,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::downloads::{Changed, Downloads, Scope};
+use crate::downloads::{Changed, Downloads};
+use crate::grab::Scope;
 use crate::store::StoreError;
 use crate::torrent::stub::Infohash;
 

@@ -12,7 +12,7 @@
 //! plays no part, for it does not decide where jackdaw puts a file.
 
 use crate::config::{self, AfterImport};
-use crate::downloads::{Grab, State};
+use crate::grab::{Grab, State};
 use crate::torrent::stub::PIECE_LENGTH;
 
 use super::value::{MILLION, Value};

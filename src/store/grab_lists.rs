@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 use super::grabs::{COLUMNS, filter, read_row};
 use super::releases::unsigned;
 use super::{Store, StoreError};
-use crate::downloads::{Grab, Scope};
+use crate::grab::{Grab, Scope};
 use crate::torrent::stub::Infohash;
 
 /// Rows of others that may lie between two wanted ones, on average, for all of them to be read in

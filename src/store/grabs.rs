@@ -1,6 +1,6 @@
 //! Queries over the table `grab`, and the rows of `generation` that it leaves when a grab ends.
 //!
-//! Every change of state goes through [`Store::advance_grab`], which asks `downloads::states` inside
+//! Every change of state goes through [`Store::advance_grab`], which asks `grab::states` inside
 //! the transaction that writes: two writers cannot both win, and a state that a grab cannot reach is
 //! never stored. Live fields of a [`Grab`] are 0 here. Reads do not wait for writers.
 
@@ -8,8 +8,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{Store, StoreError};
-use crate::downloads::states::{self, Event};
-use crate::downloads::{Grab, Scope, State};
+use crate::grab::states::{self, Event};
+use crate::grab::{Grab, Scope, State};
 use crate::torrent::stub::Infohash;
 
 /// Columns of a [`Grab`] in the order in which [`read_row`] takes them. The stub is left out: it is

@@ -2,7 +2,7 @@
 //!
 //! A key of an arr is made before the arr is told of it, because the arr tries it while it saves.
 //! [`Store::remember_arr`] ends such a change in one transaction: what was saved where, and every
-//! older key of that arr revoked. Looking keys up is [`crate::keys`]'s.
+//! older key of that arr revoked. Comparing with the owner's key is [`crate::keys`]'s.
 
 use rusqlite::{OptionalExtension, params};
 
@@ -12,6 +12,17 @@ use crate::secret::{Secret, digest, random_hex};
 /// Random bytes in a key: 128 bits, 32 hex digits. Radarr and Sonarr append it to addresses
 /// unescaped, so it must be URL-safe.
 const KEY_BYTES: usize = 16;
+
+/// Whose key it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Caller {
+    /// The owner's key: valid on every face.
+    Owner,
+    /// The key made for the arr of this title.
+    Arr(String),
+    /// A friend's key (or no more than a friend's rights).
+    Friend(String),
+}
 
 impl Store {
     /// Makes a key for the arr of this title; it is valid at once. Its plain text exists nowhere else.
@@ -102,6 +113,35 @@ impl Store {
         transaction.commit()?;
         Ok(revoked)
     }
+
+    /// Whose key has this digest; revoked keys are nobody's.
+    pub fn key_owner(&self, digest: &[u8; 32]) -> Result<Option<Caller>, StoreError> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached(
+                    "SELECT role, name FROM key WHERE sha256 = ?1 AND revoked_at IS NULL",
+                )?
+                .query_row([&digest[..]], |row| {
+                    let role: String = row.get(0)?;
+                    let name: String = row.get(1)?;
+                    Ok(if role == "arr" {
+                        Caller::Arr(name)
+                    } else {
+                        Caller::Friend(name)
+                    })
+                })
+                .optional()?)
+        })
+    }
+
+    /// True when a key with this digest existed and was revoked.
+    pub fn key_is_revoked(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT 1 FROM key WHERE sha256 = ?1 AND revoked_at IS NOT NULL")?
+                .exists([&digest[..]])?)
+        })
+    }
 }
 
 fn setting_name(title: &str) -> String {
@@ -116,7 +156,6 @@ fn clamp(now_unix: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::Caller;
 
     #[test]
     fn keys_live_until_another_takes_their_place() {

@@ -22,6 +22,7 @@ mod words;
 pub use grab_edits::QueueEdge;
 pub use grabs::{Added, Change, NewRow};
 pub use inspect::Schema;
+pub use keys::Caller;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -30,8 +31,6 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-
-use crate::keys::Caller;
 
 /// Name of the database in the data folder.
 pub const FILE_NAME: &str = "jackdaw.db";
@@ -220,35 +219,6 @@ impl Store {
             [name, value],
         )?;
         Ok(())
-    }
-
-    /// Whose key has this digest; revoked keys are nobody's.
-    pub fn key_owner(&self, digest: &[u8; 32]) -> Result<Option<Caller>, StoreError> {
-        self.read(|connection| {
-            Ok(connection
-                .prepare_cached(
-                    "SELECT role, name FROM key WHERE sha256 = ?1 AND revoked_at IS NULL",
-                )?
-                .query_row([&digest[..]], |row| {
-                    let role: String = row.get(0)?;
-                    let name: String = row.get(1)?;
-                    Ok(if role == "arr" {
-                        Caller::Arr(name)
-                    } else {
-                        Caller::Friend(name)
-                    })
-                })
-                .optional()?)
-        })
-    }
-
-    /// True when a key with this digest existed and was revoked.
-    pub fn key_is_revoked(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
-        self.read(|connection| {
-            Ok(connection
-                .prepare_cached("SELECT 1 FROM key WHERE sha256 = ?1 AND revoked_at IS NOT NULL")?
-                .exists([&digest[..]])?)
-        })
     }
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jackdaw::clock::now_unix;
-use jackdaw::downloads::{Grab, State};
+use jackdaw::grab::{Grab, State};
 use jackdaw::secret::{Secret, digest, hex};
 use jackdaw::store::{Added, NewRow, Store};
 use jackdaw::torrent::stub::Infohash;

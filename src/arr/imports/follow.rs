@@ -15,7 +15,7 @@ use crate::arr::error::ArrError;
 use crate::arr::library::ours;
 use crate::clock::now_unix;
 use crate::config::AfterImport;
-use crate::downloads::Grab;
+use crate::grab::Grab;
 use crate::scheduler::doubled;
 use crate::torrent::stub::Infohash;
 

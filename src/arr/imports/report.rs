@@ -12,7 +12,8 @@ use super::ask;
 use super::record::Event;
 use crate::arr::client::ArrClient;
 use crate::arr::error::ArrError;
-use crate::downloads::{Downloads, Grab};
+use crate::downloads::Downloads;
+use crate::grab::Grab;
 
 /// Failures told in one round: each is up to four requests, and other arrs wait meanwhile.
 const MAX_REPORTS: usize = 50;

@@ -1,9 +1,11 @@
-//! The vocabulary of downloads: what a grab is, whose it is, what may be asked of it.
+//! What everybody calls a grab: the value, its states and whose it is.
 //!
-//! Plain values, no behaviour. A [`Grab`] is a row of the store; its live fields are 0 as the store
-//! gives it, and [`super::Downloads`] fills them from the running transfers.
+//! Plain values. A [`Grab`] is a row of the store; its live fields are 0 as the store gives it, and
+//! [`Downloads`](crate::downloads::Downloads) fills them from the running transfers.
 
-use crate::torrent::stub::{Infohash, StubError};
+pub mod states;
+
+use crate::torrent::stub::Infohash;
 
 /// State of a grab. Only `states::next` says how it may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,80 +102,4 @@ pub enum Scope {
     All,
     /// Those of one login.
     Arr(String),
-}
-
-/// Which grabs a command addresses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// `all`.
-    All,
-    /// These; unknown ones are ignored.
-    Hashes(Vec<Infohash>),
-}
-
-/// What `torrents/add` asks for, once the stub has been read.
-#[derive(Clone, Debug)]
-pub struct NewGrab {
-    /// Login.
-    pub arr: String,
-    /// The torrent's bytes as uploaded.
-    pub torrent: Vec<u8>,
-    /// Category, `""` = none.
-    pub category: String,
-    /// Tags, normalised.
-    pub tags: String,
-    /// Add it paused.
-    pub paused: bool,
-    /// Jump the queue.
-    pub force_start: bool,
-    /// As asked; -2 = not given.
-    pub ratio_limit: f64,
-    /// As asked; -2 = not given.
-    pub seeding_time_limit: i64,
-    /// As asked; -2 = not given.
-    pub inactive_seeding_time_limit: i64,
-    /// Bytes per second, 0 = none.
-    pub download_limit: u64,
-}
-
-/// Why a grab was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddError {
-    /// Not one of our stubs (415).
-    Stub(StubError),
-    /// The stub names a friend that is not configured any more (503).
-    UnknownPeer(String),
-    /// Larger than `max_file_size` (415 with text: the arr must not retry).
-    TooLarge {
-        /// Bytes of the release.
-        size: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// The database or disk refused (503).
-    Unavailable(String),
-}
-
-/// Where [`Downloads::move_in_queue`](super::Downloads::move_in_queue) moves to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueueMove {
-    /// First.
-    Top,
-    /// Last.
-    Bottom,
-    /// One place forward.
-    Up,
-    /// One place back.
-    Down,
-}
-
-/// Sums for `transfer/info`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Bytes per second.
-    pub speed: u64,
-    /// Bytes since the start of the process.
-    pub received: u64,
-    /// Grabs with a running transfer.
-    pub running: u32,
 }
