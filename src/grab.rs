@@ -5,7 +5,7 @@
 
 pub mod states;
 
-use crate::torrent::stub::Infohash;
+use crate::torrent::stub::{self, Infohash, Stub};
 
 /// State of a grab. Only `states::next` says how it may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +71,7 @@ pub struct Grab {
     pub download_limit: u64,
     /// Bytes per second, 0 = none; shown only, nothing is seeded.
     pub upload_limit: u64,
-    /// As the arr asked.
+    /// As the arr asked; -2 = the client's own default, as qBittorrent has it.
     pub ratio_limit: f64,
     /// Minutes, as the arr asked.
     pub seeding_time_limit: i64,
@@ -93,6 +93,52 @@ pub struct Grab {
     pub last_activity: u64,
     /// Live: seconds since the last byte (or since waiting began), for `stalledDL`.
     pub stalled_for: u64,
+}
+
+impl Grab {
+    /// The grab of a stub with this infohash, as `arr` adds it: queued, unlimited, without category.
+    pub fn of_stub(
+        arr: &str,
+        infohash: Infohash,
+        stub: Stub,
+        folder: String,
+        added_at: u64,
+    ) -> Grab {
+        Grab {
+            id: 0,
+            arr: arr.to_owned(),
+            infohash,
+            base_hash: stub::base_hash(&stub.title, stub.size),
+            generation: stub.generation,
+            title: stub.title,
+            size: stub.size,
+            peer_id: stub.peer_id,
+            item_id: stub.item_id,
+            category: String::new(),
+            tags: String::new(),
+            state: State::Queued,
+            reason: None,
+            folder,
+            filename: None,
+            attempts: 0,
+            retry_at: None,
+            position: 0,
+            force_start: false,
+            download_limit: 0,
+            upload_limit: 0,
+            ratio_limit: -2.0,
+            seeding_time_limit: -2,
+            inactive_seeding_time_limit: -2,
+            added_at,
+            completed_at: None,
+            imported_at: None,
+            have: 0,
+            speed: 0,
+            received: 0,
+            last_activity: 0,
+            stalled_for: 0,
+        }
+    }
 }
 
 /// Whose grabs an operation may touch.

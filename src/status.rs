@@ -327,42 +327,25 @@ fn arr_json(out: &mut String, server: &Server, reports: &[ArrReport]) {
 mod tests {
     use super::*;
     use crate::config::Config;
-    use crate::torrent::stub::Infohash;
+    use crate::torrent::stub::{Infohash, Stub};
 
     fn grab(state: State, title: &str) -> Grab {
-        Grab {
-            id: 1,
-            arr: "Main".into(),
-            infohash: Infohash([0xab; 20]),
-            base_hash: Infohash([0xab; 20]),
-            generation: 0,
+        let stub = Stub {
             title: title.into(),
             size: 1000,
+            generation: 0,
             peer_id: "0a1b2c3d".into(),
             item_id: "x:movie:1".into(),
-            category: "jackdaw-main".into(),
-            tags: String::new(),
+        };
+        Grab {
             state,
-            reason: None,
-            folder: "F".into(),
-            filename: None,
             attempts: 1,
-            retry_at: None,
-            position: 1,
-            force_start: false,
-            download_limit: 0,
-            upload_limit: 0,
-            ratio_limit: -2.0,
-            seeding_time_limit: -2,
-            inactive_seeding_time_limit: -2,
-            added_at: 100,
-            completed_at: None,
-            imported_at: None,
+            category: "jackdaw-main".into(),
             have: 250,
             speed: 100,
             received: 250,
             last_activity: 100,
-            stalled_for: 0,
+            ..Grab::of_stub("Main", Infohash([0xab; 20]), stub, "F".into(), 100)
         }
     }
 

@@ -52,7 +52,7 @@ use crate::grab::{Grab, Scope, State};
 use crate::peer::Peers;
 use crate::store::{Added, Change, NewRow, QueueEdge, Store, StoreError};
 use crate::sys::lock;
-use crate::torrent::stub::{self, Infohash, Stub};
+use crate::torrent::stub::{Infohash, Stub};
 use engine::{Desk, Engine, Origins, plain};
 use layout::Layout;
 use pace::Pace;
@@ -141,15 +141,6 @@ impl Downloads {
         let folder = self.choose_folder(&stub.title)?;
         let row = NewRow {
             grab: Grab {
-                id: 0,
-                arr: new.arr,
-                infohash,
-                base_hash: stub::base_hash(&stub.title, stub.size),
-                generation: stub.generation,
-                title: stub.title,
-                size: stub.size,
-                peer_id: stub.peer_id,
-                item_id: stub.item_id,
                 category: new.category,
                 tags: new.tags,
                 state: if new.paused {
@@ -157,26 +148,12 @@ impl Downloads {
                 } else {
                     State::Queued
                 },
-                reason: None,
-                folder,
-                filename: None,
-                attempts: 0,
-                retry_at: None,
-                position: 0,
                 force_start: new.force_start,
                 download_limit: new.download_limit,
-                upload_limit: 0,
                 ratio_limit: new.ratio_limit,
                 seeding_time_limit: new.seeding_time_limit,
                 inactive_seeding_time_limit: new.inactive_seeding_time_limit,
-                added_at: now_unix(),
-                completed_at: None,
-                imported_at: None,
-                have: 0,
-                speed: 0,
-                received: 0,
-                last_activity: 0,
-                stalled_for: 0,
+                ..Grab::of_stub(&new.arr, infohash, stub, folder, now_unix())
             },
             stub: &new.torrent,
         };

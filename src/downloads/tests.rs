@@ -157,7 +157,7 @@ fn an_accepted_grab_is_listed_at_once() {
     assert_eq!((grab.have, grab.size), (0, 1000));
     assert_eq!(grab.folder, "A.S01E01");
     assert_eq!(grab.last_activity, grab.added_at);
-    assert_eq!(hash, stub::base_hash("A.S01E01", 1000));
+    assert_eq!(hash, crate::torrent::stub::base_hash("A.S01E01", 1000));
     let torrent = desk
         .downloads
         .torrent(&arr("sonarr"), &hash)

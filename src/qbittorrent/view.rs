@@ -431,43 +431,26 @@ impl View<'_> {
 #[cfg(test)]
 pub(crate) mod samples {
     use super::*;
-    use crate::torrent::stub::Infohash;
+    use crate::torrent::stub::{Infohash, Stub};
 
     /// A queued grab; `seed` makes its hash.
     pub fn grab(seed: u8) -> Grab {
-        Grab {
-            id: i64::from(seed),
-            arr: "Main Radarr".into(),
-            infohash: Infohash([seed; 20]),
-            base_hash: Infohash([seed; 20]),
-            generation: 0,
-            title: "Example.Movie.2020.1080p-GRP".into(),
+        let title = "Example.Movie.2020.1080p-GRP";
+        let stub = Stub {
+            title: title.into(),
             size: 3_000_000,
+            generation: 0,
             peer_id: "0a1b2c3d".into(),
             item_id: "1:movie:7".into(),
-            category: "radarr".into(),
-            tags: String::new(),
-            state: State::Queued,
-            reason: None,
-            folder: "Example.Movie.2020.1080p-GRP".into(),
-            filename: None,
-            attempts: 0,
-            retry_at: None,
+        };
+        let hash = Infohash([seed; 20]);
+        Grab {
+            id: i64::from(seed),
+            base_hash: hash,
             position: i64::from(seed),
-            force_start: false,
-            download_limit: 0,
-            upload_limit: 0,
-            ratio_limit: -2.0,
-            seeding_time_limit: -2,
-            inactive_seeding_time_limit: -2,
-            added_at: 1_000,
-            completed_at: None,
-            imported_at: None,
-            have: 0,
-            speed: 0,
-            received: 0,
+            category: "radarr".into(),
             last_activity: 1_000,
-            stalled_for: 0,
+            ..Grab::of_stub("Main Radarr", hash, stub, title.into(), 1_000)
         }
     }
 

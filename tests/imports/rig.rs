@@ -10,7 +10,7 @@ use jackdaw::clock::now_unix;
 use jackdaw::grab::{Grab, State};
 use jackdaw::secret::{Secret, digest, hex};
 use jackdaw::store::{Added, NewRow, Store};
-use jackdaw::torrent::stub::Infohash;
+use jackdaw::torrent::stub::{Infohash, Stub};
 
 use crate::support::arr::{Arr, Item, Kind};
 use crate::support::content::Content;
@@ -83,39 +83,19 @@ impl Planted {
     /// Writes the row, and the file of a finished one.
     pub fn plant(&self, config: &Config, data: &Path) {
         fs::create_dir_all(data).unwrap();
-        let grab = Grab {
-            id: 0,
-            arr: self.arr.into(),
-            infohash: self.infohash(),
-            base_hash: self.infohash(),
-            generation: 0,
+        let stub = Stub {
             title: self.title(),
             size: self.content().size,
+            generation: 0,
             peer_id: "00000000".into(),
             item_id: "a:movie:1".into(),
+        };
+        let added_at = now_unix() - self.age;
+        let grab = Grab {
+            base_hash: self.infohash(),
             category: CATEGORY.into(),
-            tags: String::new(),
             state: self.state,
-            reason: None,
-            folder: self.title(),
-            filename: None,
-            attempts: 0,
-            retry_at: None,
-            position: 0,
-            force_start: false,
-            download_limit: 0,
-            upload_limit: 0,
-            ratio_limit: -2.0,
-            seeding_time_limit: -2,
-            inactive_seeding_time_limit: -2,
-            added_at: now_unix() - self.age,
-            completed_at: None,
-            imported_at: None,
-            have: 0,
-            speed: 0,
-            received: 0,
-            last_activity: 0,
-            stalled_for: 0,
+            ..Grab::of_stub(self.arr, self.infohash(), stub, self.title(), added_at)
         };
         let store = Store::open(data).unwrap();
         let row = NewRow { grab, stub: b"x" };
