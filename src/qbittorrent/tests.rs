@@ -3,8 +3,14 @@
 //! Nothing is ever downloaded here (`max_concurrent` is 0), so states are exactly those that commands
 //! and the tests themselves bring about.
 
-mod calls;
+mod adding;
+mod commands;
+mod hostile;
+mod labels;
+mod limits;
+mod lists;
 mod login;
+mod others;
 mod recorded;
 mod rig;
 mod sync;

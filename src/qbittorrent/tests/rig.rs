@@ -1,4 +1,4 @@
-//! Services on a temporary folder, and requests as clients send them.
+//! Services on a temporary folder, requests as clients send them, and what the answers say.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -340,4 +340,36 @@ fn server(title: &str, kind: ServerType) -> Server {
         path_map: Vec::new(),
         headers: Vec::new(),
     }
+}
+
+/// Posts a table of target, form, expected status and text.
+pub fn check(rig: &Rig, sid: &str, cases: &[(&str, &str, u16, &str)]) {
+    for (target, form, status, body) in cases {
+        let answer = rig.post(sid, target, form);
+        assert_eq!(
+            (answer.status, answer.body.as_str()),
+            (*status, *body),
+            "{target} {form}"
+        );
+    }
+}
+
+/// The value of a field in the one object of a list or in an object, as JSON.
+pub fn field(json: &str, name: &str) -> String {
+    let start = json
+        .find(&format!("\"{name}\":"))
+        .unwrap_or_else(|| panic!("no {name} in {json}"));
+    let value = &json[start + name.len() + 3..];
+    let end = if let Some(text) = value.strip_prefix('"') {
+        text.find('"').unwrap() + 2
+    } else {
+        value.find([',', '}', ']']).unwrap()
+    };
+    value[..end].to_string()
+}
+
+/// The state of a grab, as JSON.
+pub fn state(rig: &Rig, sid: &str, hash: &str) -> String {
+    let list = rig.get(sid, &format!("torrents/info?hashes={hash}")).body;
+    field(&list, "state")
 }
