@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::tests::{Home, friend, new_grab};
 use super::*;
 use crate::catalogue::Origin;
+use crate::grab::State;
 use crate::peer::client::PeerClient;
 
 pub const TITLE: &str = "A.Film.2000.1080p-GRP";

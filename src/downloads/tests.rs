@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::AfterImport;
+use crate::grab::State;
 use crate::peer::client::PeerClient;
 use crate::secret::{Secret, random_hex};
+use crate::torrent::stub::Stub;
 
 /// A temporary home, removed at the end.
 pub struct Home(pub PathBuf);
