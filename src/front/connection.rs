@@ -12,7 +12,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::chunked::Decoder;
-use super::head::{self, Framing, Head, Refusal, Scanner};
+use super::fields::Framing;
+use super::head::{self, Head, Refusal, Scanner};
 use super::io::Client;
 use super::limits::{MAX_BODY, MAX_LINGER, SMALL_BODY_RESERVE};
 use super::relay::{self, Answer, Stream};

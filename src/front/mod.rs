@@ -3,14 +3,15 @@
 //! tiny_http alone cannot face them: one request with a large Content-Length aborts the process,
 //! one HTTP/2 request line leaks a thread for ever, an endless header eats all memory. So the front
 //! accepts TCP connections (`accept`, `table`), reads and vets one request at a time under
-//! deadlines (`connection`, `head`, `chunked`, `io`), sends it complete and bounded to tiny_http
-//! (`relay`), and writes the answer; files leave from the front's own socket (`sendfile`,
+//! deadlines (`connection`, `head`, `fields`, `chunked`, `io`), sends it complete and bounded to
+//! tiny_http (`relay`), and writes the answer; files leave from the front's own socket (`sendfile`,
 //! `cache`). Every limit is in `limits`. tests/front_door.rs attacks it.
 
 pub mod accept;
 pub mod cache;
 pub mod chunked;
 pub mod connection;
+pub mod fields;
 pub mod head;
 pub mod io;
 pub mod limits;
