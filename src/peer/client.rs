@@ -449,5 +449,4 @@ fn is_asked_for(release: &Release, query: PeerQuery) -> bool {
 }
 
 #[cfg(test)]
-#[path = "client_tests.rs"]
 mod tests;
