@@ -1,6 +1,6 @@
 //! The one SQLite database: opening, migrating, connections.
 //!
-//! WAL mode; one writer connection behind a mutex, a few readers. Queries live in one file per
+//! WAL mode; one writer connection, had in the order of asking, and a few readers. Queries live in one file per
 //! subject beside this one, as methods on [`Store`]. Migrations are embedded, forward only, each in
 //! a transaction that also sets `user_version`; a database from a newer jackdaw is refused, and a
 //! copy is made before migrating. Nothing here is written while bytes flow: the database changes
@@ -25,12 +25,15 @@ pub use inspect::Schema;
 pub use keys::Caller;
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use crate::budget::{Gate, Pass};
 
 /// Name of the database in the data folder.
 pub const FILE_NAME: &str = "jackdaw.db";
@@ -41,6 +44,10 @@ const MAX_READERS: usize = 4;
 /// How long a query waits for a reader before it opens one of its own: far longer than a query
 /// takes.
 const READER_PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long a writer waits for its turn before it tries to get in between: far longer than all that
+/// can stand in line take.
+const WRITER_PATIENCE: Duration = Duration::from_secs(600);
 
 /// Page cache of a connection in KiB: a Pi serves from the kernel's cache anyway.
 const CACHE_KIB: i64 = 512;
@@ -108,6 +115,9 @@ impl From<rusqlite::Error> for StoreError {
 pub struct Store {
     path: PathBuf,
     writer: Mutex<Connection>,
+    /// The line before the writer: a mutex alone lets whoever has just left in again at once, so
+    /// that one who writes piece after piece would keep all others out until its end.
+    writing: Arc<Gate>,
     readers: Mutex<Readers>,
     reader_returned: Condvar,
 }
@@ -117,6 +127,27 @@ pub struct Store {
 struct Readers {
     idle: Vec<Connection>,
     lent: usize,
+}
+
+/// The writer while its holder has the turn.
+pub(crate) struct Writer<'a> {
+    // Dropped first: who is handed the turn finds the connection free.
+    connection: MutexGuard<'a, Connection>,
+    _turn: Option<Pass>,
+}
+
+impl Deref for Writer<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Writer<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
 }
 
 /// A reader while a query runs on it; goes back when dropped, also by an error.
@@ -151,15 +182,21 @@ impl Store {
         Ok(Store {
             path,
             writer: Mutex::new(writer),
+            writing: Gate::new(1),
             readers: Mutex::default(),
             reader_returned: Condvar::new(),
         })
     }
 
-    /// The writer; held for one short transaction at a time, never across network or file I/O.
-    pub(crate) fn writer(&self) -> MutexGuard<'_, Connection> {
-        // A panic while the lock was held rolled its transaction back: the connection is sound.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The writer, first come, first served; held for one short transaction at a time, never across
+    /// network or file I/O.
+    pub(crate) fn writer(&self) -> Writer<'_> {
+        let turn = self.writing.enter(WRITER_PATIENCE);
+        Writer {
+            // A panic while the lock was held rolled its transaction back: the connection is sound.
+            connection: self.writer.lock().unwrap_or_else(PoisonError::into_inner),
+            _turn: turn,
+        }
     }
 
     /// Runs a query on a reader connection: never waits for a writer. While all connections are
