@@ -13,7 +13,8 @@ use crate::release::facts::Facts;
 use crate::release::{Category, Quality, Release};
 
 /// First byte of every record; changes with the meaning of the tags. A new one needs a migration
-/// that clears `origin.etag`, for a friend that answers 304 would never have its rows rewritten.
+/// that clears `origin.etag`, for a friend that answers 304 would never have its rows rewritten. A
+/// tag that is only added needs none if a record without it is still understood.
 const VERSION: u8 = 1;
 
 const TITLE: u8 = 1;
@@ -92,11 +93,23 @@ fn encode_without_media_info(release: &Release) -> Vec<u8> {
 
 /// The release of a record; `None` if the bytes are not one of this version.
 pub fn decode(id: &str, record: &[u8]) -> Option<Release> {
-    decode_offer(id, record).map(|(release, _)| release)
+    read(id, record).map(|(release, _)| release)
 }
 
-/// The release and the facts of a record; `None` if the bytes are not one of this version.
+/// A friend's release without its media info, and its facts; `None` if the bytes are not one of
+/// this version. A record that has media info and no facts is read as well: an earlier build wrote
+/// such, and a friend whose list has not changed does not have them written anew.
 pub fn decode_offer(id: &str, record: &[u8]) -> Option<(Release, Facts)> {
+    let (mut release, mut facts) = read(id, record)?;
+    if facts == Facts::default() {
+        // Where there are no facts to find, that is nothing once more.
+        facts = Facts::of(&release);
+        release.media_info = None;
+    }
+    Some((release, facts))
+}
+
+fn read(id: &str, record: &[u8]) -> Option<(Release, Facts)> {
     let (&version, mut rest) = record.split_first()?;
     if version != VERSION {
         return None;
@@ -274,24 +287,51 @@ mod tests {
             subtitles: Some("eng, fre".into()),
             year: Some(u32::MAX),
         };
-        for facts in [facts, Facts::default()] {
-            let record = encode_offer(&full(), &facts);
-            let release = Release {
-                media_info: None,
-                ..full()
-            };
-            assert_eq!(
-                decode_offer(&release.id, &record),
-                Some((release.clone(), facts))
-            );
-        }
+        let release = Release {
+            media_info: None,
+            ..full()
+        };
+        let record = encode_offer(&full(), &facts);
+        let found = decode_offer(&release.id, &record);
+        assert_eq!(found, Some((release, facts)));
+        let bare = Release {
+            title: "Plain".into(),
+            quality: None,
+            ..full()
+        };
+        let record = encode_offer(&bare, &Facts::default());
+        let (_, found) = decode_offer(&bare.id, &record).unwrap();
+        assert_eq!(found, Facts::default());
+    }
+
+    #[test]
+    fn facts_are_found_in_a_record_of_before_there_were_any() {
+        let old = Release {
+            media_info: Some(r#"{"videoCodec":"x265"}"#.into()),
+            ..full()
+        };
+        let (release, facts) = decode_offer(&old.id, &encode(&old)).unwrap();
+        assert_eq!(facts, Facts::of(&old));
+        assert_eq!(facts.video.as_deref(), Some("x265"));
+        assert_eq!(facts.resolution.as_deref(), Some("1080p"));
+        let expected = Release {
+            media_info: None,
+            ..full()
+        };
+        assert_eq!(release, expected);
     }
 
     #[test]
     fn damaged_and_random_records_are_refused_without_panic() {
-        let whole = encode(&full());
+        let facts = Facts {
+            resolution: Some("1920x1080".into()),
+            year: Some(1999),
+            ..Facts::default()
+        };
+        // With every kind of tag.
+        let whole = [encode(&full()), encode_offer(&full(), &facts)[1..].to_vec()].concat();
         for end in 0..whole.len() {
-            let _ = decode("x", &whole[..end]);
+            let _ = decode_offer("x", &whole[..end]);
         }
         assert_eq!(decode("x", &[]), None);
         assert_eq!(decode("x", &[VERSION + 1]), None);
@@ -311,7 +351,7 @@ mod tests {
                 let at = random.below(bytes.len() as u64) as usize;
                 bytes[at] = random.below(256) as u8;
             }
-            let _ = decode("x", &bytes);
+            let _ = decode_offer("x", &bytes);
         }
     }
 
