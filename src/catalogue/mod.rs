@@ -200,7 +200,8 @@ struct Inner {
     hide_after: Duration,
     /// Unix seconds.
     tidy_due: AtomicU64,
-    /// Offers written or removed since the words were merged.
+    /// Offers that lists have written or removed since the words were merged. Not kept over a
+    /// restart: without more changes the words stay as they are.
     unmerged: AtomicU64,
 }
 

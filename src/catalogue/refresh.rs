@@ -3,7 +3,8 @@
 //! A friend that is not known to be up is greeted first (its version is checked there). Its list is
 //! asked for on condition of the ETag that the index stands for, so that an unchanged friend costs
 //! one request and no write. A list that breaks off leaves what it brought and removes nothing.
-//! Also tidies: friends that are no longer configured, items that nobody offers any more.
+//! Also tidies: friends that are no longer configured, items that nobody offers any more, words in
+//! many pieces.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::Inner;
 use super::origins::{Friend, Now, SourceSlot};
-use super::scan::Scan;
+use super::scan::{Changes, Scan};
 use super::schedule::Outcome;
 use crate::peer::client::{PeerError, PeerQuery, SearchOutcome};
 use crate::store::StoreError;
@@ -33,7 +34,8 @@ const TIDY_EVERY: u64 = 3600;
 /// back after a restart must not look like one with all new releases.
 const GONE_KEPT: u64 = 86_400;
 
-/// After changes to one of so many items, the words of all are merged into one piece.
+/// After changes to one of so many items the words of all are merged into one piece: searches take
+/// two thirds of the time then, and a disk has to write at most so many times what has changed.
 const MERGE_PART: u64 = 16;
 
 /// Items without offers that are kept at most: a friend that renames all it has each quarter of an
@@ -171,6 +173,7 @@ impl Inner {
             Ok(SearchOutcome::Complete { etag }) => etag,
             Err(error) => {
                 let changes = scan.abandon()?;
+                self.note_unmerged(changes);
                 if changes.written > 0 {
                     self.forget_etag(friend)?;
                 }
@@ -188,8 +191,7 @@ impl Inner {
                 changes.removed
             );
         }
-        self.unmerged
-            .fetch_add(changes.written + changes.removed, Ordering::Relaxed);
+        self.note_unmerged(changes);
         let (is_news, was_empty) = {
             let state = friend.state();
             (!state.is_filled || state.etag != etag, state.is_empty)
@@ -227,26 +229,20 @@ impl Inner {
         if let Some(orphan) = orphan {
             let on_write = |touched| self.changed(touched);
             match orphan.kind {
-                OriginKind::Friend => Scan::of_friend(
-                    &self.store,
-                    orphan.n,
-                    Scope::Everything,
-                    now.unix,
-                    &on_write,
-                )?
-                .finish()?,
-                OriginKind::Source => Scan::of_source(&self.store, orphan.n)?.finish()?,
-            };
+                OriginKind::Friend => {
+                    let all = Scope::Everything;
+                    let scan = Scan::of_friend(&self.store, orphan.n, all, now.unix, &on_write)?;
+                    self.note_unmerged(scan.finish()?);
+                }
+                OriginKind::Source => {
+                    Scan::of_source(&self.store, orphan.n)?.finish()?;
+                }
+            }
             self.store.forget_origin(orphan.n)?;
             log::info!(
                 "removed the releases of {}, which is no longer configured",
                 orphan.key
             );
-        }
-        let unmerged = self.unmerged.load(Ordering::Relaxed);
-        if unmerged > 0 && unmerged >= self.store.item_count()? / MERGE_PART {
-            self.unmerged.store(0, Ordering::Relaxed);
-            self.store.merge_words()?;
         }
         let due = self.tidy_due.load(Ordering::Relaxed);
         if now.unix >= due {
@@ -255,7 +251,20 @@ impl Inner {
             self.store
                 .purge_items(now.unix.saturating_sub(GONE_KEPT), MAX_GONE)?;
         }
+        let unmerged = self.unmerged.load(Ordering::Relaxed);
+        if unmerged > 0 && unmerged >= self.store.item_count()? / MERGE_PART {
+            self.store.merge_words()?;
+            // What came in meanwhile, or a merge that failed, counts for the next one.
+            self.unmerged.fetch_sub(unmerged, Ordering::Relaxed);
+        }
         Ok(())
+    }
+
+    /// Rows of friends that a list has changed, and their words with them. Answers to single
+    /// questions are too small to count.
+    fn note_unmerged(&self, changes: Changes) {
+        self.unmerged
+            .fetch_add(changes.written + changes.removed, Ordering::Relaxed);
     }
 }
 

@@ -38,6 +38,14 @@ impl Drop for Home {
     }
 }
 
+/// Pieces of the index of words, which a search by words walks side by side.
+pub(crate) fn segments(store: &Store) -> i64 {
+    let query = "SELECT count(DISTINCT segid) FROM words_idx";
+    store
+        .read(|connection| Ok(connection.query_row(query, [], |row| row.get(0))?))
+        .unwrap()
+}
+
 /// A movie of 1 GB.
 pub(crate) fn movie(id: &str, title: &str, tmdb: u64) -> Release {
     Release {

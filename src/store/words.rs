@@ -55,19 +55,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue::testing::Home;
-
-    fn segments(store: &Store) -> u64 {
-        store
-            .read(|connection| {
-                Ok(connection.query_row(
-                    "SELECT count(DISTINCT segid) FROM words_idx",
-                    [],
-                    |row| row.get(0).map(unsigned),
-                )?)
-            })
-            .unwrap()
-    }
+    use crate::catalogue::testing::{Home, segments};
 
     fn found(store: &Store, word: &str) -> Vec<i64> {
         store

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::rig::{NOW, all, by_tvdb, open, page, peers, tell, titles, words};
+use super::rig::{NOW, all, at, by_tvdb, changeable, open, page, peers, tell, titles, words};
 use crate::catalogue::origins::Now;
-use crate::catalogue::testing::{Home, TinyFriend, episode, movie, ordinary};
+use crate::catalogue::testing::{Home, TinyFriend, episode, movie, ordinary, segments};
 
 #[test]
 fn the_first_text_search_waits_for_the_first_list() {
@@ -97,6 +97,39 @@ fn a_friend_of_another_protocol_is_not_used() {
     assert!(friend.requests().iter().all(|path| path == "/handshake"));
     let error = catalogue.origin_states().unwrap().remove(0).error.unwrap();
     assert!(error.contains("0.0.9"), "{error}");
+}
+
+#[test]
+fn words_are_merged_after_many_changes_and_not_after_few() {
+    let release = |n: u64, title: &str| movie(&format!("m:{n}"), &format!("{title} {n}"), n);
+    // Three transactions, and as many segments.
+    let all: Vec<_> = (0..1200).map(|n| release(n, "First")).collect();
+    let home = Home::new();
+    let (list, friend) = changeable(all);
+    let catalogue = open(&home, peers(&[("tiny", &friend.url)]));
+    let start = Instant::now();
+    let refresh = |minutes: u64| {
+        catalogue.inner.refresh_due(&|| Now {
+            instant: start + Duration::from_secs(60 * minutes),
+            unix: NOW + 60 * minutes,
+        });
+        segments(&home.store)
+    };
+    assert_eq!(refresh(1), 1);
+    list.lock().unwrap()[0] = release(0, "Second");
+    assert_eq!(refresh(100), 2, "one of 1200 is not worth it");
+    let most = 1200 / 16;
+    for n in 1..most {
+        list.lock().unwrap()[n as usize] = release(n, "Third");
+    }
+    assert_eq!(refresh(200), 1, "all changes since the last merge count");
+    list.lock().unwrap().truncate(1200 - most as usize);
+    assert_eq!(refresh(300), 1, "and so do removals");
+    drop(catalogue);
+    // A friend that is no longer configured leaves with its words.
+    let catalogue = open(&home, peers(&[]));
+    catalogue.inner.refresh_due(&|| at(NOW));
+    assert_eq!(segments(&home.store), 0);
 }
 
 #[test]
