@@ -4,8 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A refusal costs memory only, and nothing can be logged yet.
-    let _ = jackdaw::sys::limit_heaps();
+    jackdaw::sys::limit_heaps();
     match jackdaw::cli::execute(std::env::args_os().skip(1)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

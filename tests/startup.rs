@@ -1,9 +1,10 @@
-//! What cannot work is said in one clear line, with the promised exit code.
+//! What cannot work is said in one clear line, with the promised exit code. And what a process that
+//! has started looks like from outside.
 
 use std::net::TcpListener;
 
 use crate::support::Home;
-use crate::support::process::{Config, Ended, run};
+use crate::support::process::{Config, Ended, Jackdaw, run};
 
 /// Runs until it gives up; the last line must have all the words.
 fn gives_up(config: &Config, code: i32, words: &[&str]) -> Ended {
@@ -131,4 +132,33 @@ fn a_missing_configuration_file_that_was_named() {
     let ended = run(&["run", "--config", "nowhere.ini"], home.path());
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.stderr.contains("nowhere.ini"), "{ended:?}");
+}
+
+/// Heaps that glibc has made beside the first: each is mapped at a multiple of 64 MiB (its
+/// `HEAP_MAX_SIZE` where pointers have 64 bits), writable at its beginning and named after no file.
+#[cfg(all(target_env = "gnu", target_pointer_width = "64"))]
+fn further_heaps(jackdaw: &Jackdaw) -> usize {
+    let maps = std::fs::read_to_string(format!("/proc/{}/maps", jackdaw.pid())).unwrap();
+    let is_heap = |line: &&str| {
+        let (start, rest) = line.split_once('-').unwrap();
+        let start = u64::from_str_radix(start, 16).unwrap();
+        let is_nameless = rest.split_ascii_whitespace().nth(5).is_none();
+        start.is_multiple_of(64 << 20) && rest.contains(" rw-p ") && is_nameless
+    };
+    maps.lines().filter(is_heap).count()
+}
+
+#[cfg(all(target_env = "gnu", target_pointer_width = "64"))]
+#[test]
+fn all_threads_share_two_heaps() {
+    let home = Home::new("heaps");
+    let jackdaw = Jackdaw::start(&Config::new(&home.join("a")));
+    // Every worker, a thread for each connection, and a long thread for each search.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| jackdaw.get("/torznab/api?t=search").expect(200));
+        }
+    });
+    assert!(jackdaw.threads() > 4);
+    assert_eq!(further_heaps(&jackdaw), 1);
 }
