@@ -77,13 +77,9 @@ pub struct Gate {
 struct Crowd {
     /// Holders, those included that have been handed a place and have not woken up yet.
     inside: usize,
-    waiting: VecDeque<Arc<Waiter>>,
-}
-
-/// One who waits: told by its own signal, so that a place coming free wakes one thread.
-#[derive(Debug, Default)]
-struct Waiter {
-    signal: Condvar,
+    /// In order of arrival; each has a signal of its own, so that a place coming free wakes the one
+    /// thread that gets it.
+    waiting: VecDeque<Arc<Condvar>>,
 }
 
 impl Gate {
@@ -99,26 +95,26 @@ impl Gate {
     pub fn enter(self: &Arc<Gate>, patience: Duration) -> Option<Pass> {
         let mut crowd = lock(&self.crowd);
         if crowd.inside < self.limit {
+            // Nobody waits: while somebody does, every place that comes free is handed over.
             crowd.inside += 1;
             return Some(Pass(Arc::clone(self)));
         }
         if patience.is_zero() {
             return None;
         }
-        let waiter = Arc::new(Waiter::default());
-        crowd.waiting.push_back(Arc::clone(&waiter));
         let deadline = Instant::now() + patience;
+        let signal = Arc::new(Condvar::new());
+        crowd.waiting.push_back(Arc::clone(&signal));
         loop {
             let remaining = deadline.saturating_duration_since(Instant::now());
-            crowd = waiter
-                .signal
+            crowd = signal
                 .wait_timeout(crowd, remaining)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
             let place = crowd
                 .waiting
                 .iter()
-                .position(|other| Arc::ptr_eq(other, &waiter));
+                .position(|other| Arc::ptr_eq(other, &signal));
             match place {
                 // Taken out of the line by the one who left: the place is ours.
                 None => return Some(Pass(Arc::clone(self))),
@@ -150,7 +146,7 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut crowd = lock(&self.0.crowd);
         match crowd.waiting.pop_front() {
-            Some(next) => next.signal.notify_one(),
+            Some(next) => next.notify_one(),
             None => crowd.inside -= 1,
         }
     }
@@ -212,6 +208,33 @@ mod tests {
             drop(pass);
         });
         assert_eq!(*lock(&order), (0..LINE).collect::<Vec<_>>());
+        assert_eq!((gate.inside(), gate.waiting()), (0, 0));
+    }
+
+    /// Those who give up, those who are handed a place at that moment and those who panic inside:
+    /// no place is lost, and none is given twice.
+    #[test]
+    fn no_place_is_lost_or_made_up_in_a_crowd() {
+        const LIMIT: usize = 3;
+        let gate = Gate::new(LIMIT);
+        std::thread::scope(|scope| {
+            for number in 0..12u64 {
+                let gate = &gate;
+                scope.spawn(move || {
+                    for round in 0..300 {
+                        let patience = Duration::from_micros((number * 37 + round * 13) % 200);
+                        let entered = std::panic::catch_unwind(|| {
+                            let pass = gate.enter(patience);
+                            assert!(gate.inside() <= LIMIT);
+                            if pass.is_some() && round % 50 == 0 {
+                                std::panic::resume_unwind(Box::new("on purpose"));
+                            }
+                        });
+                        assert!(entered.is_ok() || round % 50 == 0);
+                    }
+                });
+            }
+        });
         assert_eq!((gate.inside(), gate.waiting()), (0, 0));
     }
 }
