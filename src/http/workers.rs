@@ -3,8 +3,9 @@
 //! Short handlers run on one of a few workers, which never wait for a client: what they write fits
 //! an empty socket buffer or is parked for the front. Long handlers and bodies written item by
 //! item get a thread of their own, [`MAX_LONG`] at most, else 503. Friends get half of those: one that
-//! asks for lists and does not read them must not keep the owner's arrs out. A panic in a handler is
-//! a 500.
+//! asks for lists and does not read them must not keep the owner's arrs out. The place is given back
+//! before an answer that needs no waiting is written, and kept until the end of one that is written
+//! item by item. A panic in a handler is a 500.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -206,7 +207,7 @@ fn take<S: Send + Sync + 'static>(app: &Arc<App<S>>, mut raw: tiny_http::Request
             finish(app, exchange, response, None);
         }
         Weight::Long => match app.long_place(exchange.access) {
-            None => refuse(app, exchange, busy()),
+            None => refuse(app, exchange, too_many()),
             Some(pass) => {
                 let app = Arc::clone(app);
                 spawn_long(move || {
@@ -255,8 +256,13 @@ fn bad_request(message: &str) -> Response {
     Response::json(400, format!("{{\"error\":\"{text}\"}}"))
 }
 
-fn busy() -> Response {
+/// There is no place for a request that takes long.
+fn too_many() -> Response {
     log::warn!("a request was refused with 503: too many that take long are under way");
+    busy()
+}
+
+fn busy() -> Response {
     Response::json(503, "{\"error\":\"Too many requests at once\"}")
         .header("Retry-After", RETRY_AFTER)
 }
@@ -300,7 +306,7 @@ fn finish<S: Send + Sync + 'static>(
                 exchange.path,
                 bytes.len()
             );
-            return refuse(app, exchange, internal_error());
+            return finish(app, exchange, internal_error(), pass);
         }
         body @ (Body::Bytes(_) | Body::File(_)) => {
             let parked = Response { body, ..response };
@@ -308,7 +314,11 @@ fn finish<S: Send + Sync + 'static>(
                 Ok(()) => {
                     format!("HTTP/1.1 {status} \r\n{}parked\r\n\r\n", reply::MARK).into_bytes()
                 }
-                Err(_) => return refuse(app, exchange, busy()),
+                Err(_) => {
+                    // Or the front has given up meanwhile, and nobody hears the answer.
+                    log::warn!("an answer was dropped with 503: too many wait for slow clients");
+                    return finish(app, exchange, busy(), pass);
+                }
             }
         }
     };
@@ -333,7 +343,7 @@ fn finish_stream<S: Send + Sync + 'static>(
 ) {
     let is_long_thread = pass.is_some();
     let Some(pass) = pass.or_else(|| app.long_place(exchange.access)) else {
-        return refuse(app, exchange, busy());
+        return refuse(app, exchange, too_many());
     };
     let write = move || {
         let _pass = pass;
@@ -375,4 +385,115 @@ fn report(exchange: &Exchange, status: u16) {
         exchange.path,
         exchange.started.elapsed().as_secs_f64() * 1000.0
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Mutex, mpsc};
+
+    use super::*;
+    use crate::http::response::BodyWriter;
+    use crate::sys::lock;
+
+    /// What came, and how many long places were taken at that moment.
+    type Seen = Vec<(usize, Vec<u8>)>;
+
+    /// The client's end.
+    struct Client {
+        long: Arc<Gate>,
+        seen: Arc<Mutex<Seen>>,
+        ended: mpsc::Sender<()>,
+    }
+
+    impl Write for Client {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.seen).push((self.long.inside(), bytes.to_vec()));
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Drop for Client {
+        fn drop(&mut self) {
+            let _ = self.ended.send(());
+        }
+    }
+
+    /// Answers with `response` from a long thread (or not); places taken at each write, and all
+    /// that was written.
+    fn answer(response: Response, is_long: bool) -> (Vec<usize>, String) {
+        let app = Arc::new(App {
+            routes: &[],
+            state: Arc::new(()),
+            identify: |(), _| None,
+            prefix: String::new(),
+            slots: Slots::new().unwrap(),
+            long: Gate::new(MAX_LONG),
+            long_of_friends: Gate::new(MAX_LONG / 2),
+        });
+        let ticket = app.slots.open();
+        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let (ended, wait) = mpsc::channel();
+        let exchange = Exchange {
+            writer: Box::new(Client {
+                long: Arc::clone(&app.long),
+                seen: Arc::clone(&seen),
+                ended,
+            }),
+            token: ticket.token(),
+            method: Method::Get,
+            path: "/x".into(),
+            access: Access::Peer,
+            remote: Ipv4Addr::LOCALHOST.into(),
+            started: Instant::now(),
+        };
+        let pass = is_long.then(|| app.long_place(Access::Peer).unwrap());
+        finish(&app, exchange, response, pass);
+        wait.recv().unwrap();
+        let seen = std::mem::take(&mut *lock(&seen));
+        let bytes: Vec<u8> = seen.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        let places = seen.iter().map(|(inside, _)| *inside).collect();
+        (places, String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn a_long_place_is_free_before_the_client_has_its_answer() {
+        let small = || Response::text(200, "small");
+        let parked = || Response::text(200, vec![b'x'; MAX_INLINE + 1]);
+        let too_large = || Response::text(200, vec![b'x'; MAX_PARKED_BYTES as usize + 1]);
+        for (response, status) in [
+            (small(), "HTTP/1.1 200 "),
+            (Response::status(204), "HTTP/1.1 204 "),
+            (parked(), "HTTP/1.1 200 "),
+            (too_large(), "HTTP/1.1 500 "),
+        ] {
+            let (places, wire) = answer(response, true);
+            assert!(wire.starts_with(status), "{wire}");
+            assert!(!places.is_empty() && places.iter().all(|inside| *inside == 0));
+        }
+    }
+
+    #[test]
+    fn a_long_place_is_kept_while_a_list_is_written() {
+        for is_long in [true, false] {
+            let list: BodyWriter = Box::new(|out| {
+                (0..3).try_for_each(|_| {
+                    out.write_all(&[b'x'; 100_000])?;
+                    out.flush()
+                })
+            });
+            let body = Body::Writer(list);
+            let response = Response {
+                body,
+                ..Response::status(200)
+            };
+            let (places, wire) = answer(response, is_long);
+            assert!(wire.starts_with("HTTP/1.1 200 "));
+            assert!(places.len() > 1 && places.iter().all(|inside| *inside == 1));
+        }
+    }
 }
