@@ -296,6 +296,12 @@ impl Catalogue {
         self.inner.turns.enter(TURN_PATIENCE)
     }
 
+    /// What [`Catalogue::turn`] is a place in.
+    #[cfg(test)]
+    pub(crate) fn turns(&self) -> &Arc<Gate> {
+        &self.inner.turns
+    }
+
     /// The item of a stub URL and the best friend to fetch it from; asks that friend, with a short
     /// deadline, whether it still has it, and the next one if not. While a friend cannot be asked,
     /// the index is believed.

@@ -32,7 +32,7 @@ mod sessions;
 mod sync;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transfer;
 mod value;
 mod view;

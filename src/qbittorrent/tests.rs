@@ -12,5 +12,5 @@ mod lists;
 mod login;
 mod others;
 mod recorded;
-mod rig;
+pub(crate) mod rig;
 mod sync;

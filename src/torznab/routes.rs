@@ -319,9 +319,11 @@ fn content_disposition(title: &str) -> String {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
     use crate::http::{Method, Params};
+    use crate::qbittorrent::tests::rig::{OWNER_KEY, Rig};
     use crate::secret::{Secret, digest, random_hex};
     use crate::store::Store;
 
@@ -386,6 +388,28 @@ mod tests {
         refused(&[("apikey", "old-key")], 101);
         refused(&[("apikey", "friend-key")], 102);
         std::fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn searches_take_turns_and_capabilities_need_none() {
+        let rig = Rig::new();
+        let services = &rig.services;
+        let turns = services.catalogue.turns();
+        let mut held: Vec<_> = std::iter::from_fn(|| turns.enter(Duration::ZERO)).collect();
+        assert!(held.len() >= 2);
+        let asked = |function| request(&[("apikey", OWNER_KEY), ("t", function)], &[]);
+        assert_eq!(api(services, &asked("caps")).status, 200);
+        std::thread::scope(|scope| {
+            let search = scope.spawn(|| api(services, &asked("search")).status);
+            while turns.waiting() == 0 && !search.is_finished() {
+                std::thread::yield_now();
+            }
+            assert_eq!(turns.waiting(), 1);
+            held.pop();
+            assert_eq!(search.join().unwrap(), 200);
+        });
+        // Given back with the answer in hand: whoever reads it slowly holds up nobody.
+        assert_eq!(turns.inside(), held.len());
     }
 
     #[test]
