@@ -263,7 +263,8 @@ impl Catalogue {
     }
 
     /// Torznab search: what [`Catalogue::ask_first`] and [`Catalogue::page`] do together.
-    pub fn search(&self, search: &Search) -> Result<Page, StoreError> {
+    #[cfg(test)]
+    fn search(&self, search: &Search) -> Result<Page, StoreError> {
         self.ask_first(search);
         self.page(search)
     }
