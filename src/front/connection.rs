@@ -329,7 +329,10 @@ impl Exchange<'_, '_> {
             Body::Bytes(bytes) => {
                 reply::push_length(&mut head, Length::Known(bytes.len() as u64));
                 self.end_head(&mut head);
-                self.client.write_all(&head)?;
+                if bytes.is_empty() {
+                    return self.client.write_all(&head);
+                }
+                self.client.write_head(&head)?;
                 self.client.write_all(&bytes)?;
                 drop(share);
                 Ok(())

@@ -99,7 +99,8 @@ impl<'a> Client<'a> {
         self.send_all(bytes, |rest| (&self.conn.stream).write(rest))
     }
 
-    /// The same for a head that a file follows: the kernel may keep it for the first full packet.
+    /// The same for a head that a body follows at once: the kernel may keep it for the first full packet,
+    /// which wakes the client once instead of twice.
     pub fn write_head(&self, bytes: &[u8]) -> io::Result<()> {
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
         self.send_all(bytes, |rest| {

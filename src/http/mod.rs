@@ -8,6 +8,7 @@
 
 pub mod base64;
 pub mod conditional;
+mod crew;
 pub mod file;
 pub mod form;
 pub mod inner;
@@ -116,6 +117,7 @@ impl Server {
             slots: Arc::clone(&slots),
             long: Gate::new(limits.long),
             long_of_friends: Gate::new((limits.long / 2).max(1)),
+            long_threads: workers::long_threads(),
         });
         let workers = workers::start(&app, &inner, http_workers)?;
         let front = Front::start(front::Parts {

@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::crew::Crew;
 use super::inner::Inner;
 use super::reply::{self, Length, MAX_INLINE, REMOTE, Sent, Streamed, TICKET};
 use super::response::{Body, Response};
@@ -29,6 +30,8 @@ use crate::keys::Caller;
 pub const MAX_LONG: usize = 32;
 /// Stack of a long thread: SQLite and a TLS client below a handler, with room.
 const LONG_STACK: usize = 1024 * 1024;
+/// How long a thread without work stays: an arr sends its searches one after another.
+const LONG_STAY: Duration = Duration::from_secs(5);
 /// What a refused client should wait, in seconds.
 const RETRY_AFTER: &str = "2";
 
@@ -48,6 +51,13 @@ pub struct App<S: 'static> {
     pub long: Arc<Gate>,
     /// Bounds those of routes for friends.
     pub long_of_friends: Arc<Gate>,
+    /// Where they run: [`long_threads`].
+    pub long_threads: Arc<Crew>,
+}
+
+/// The threads for [`App::long_threads`].
+pub fn long_threads() -> Arc<Crew> {
+    Crew::new("http-long", LONG_STACK, LONG_STAY)
 }
 
 /// A place among the long threads.
@@ -209,24 +219,20 @@ fn take<S: Send + Sync + 'static>(app: &Arc<App<S>>, mut raw: tiny_http::Request
         Weight::Long => match app.long_place(exchange.access) {
             None => refuse(app, exchange, too_many()),
             Some(pass) => {
-                let app = Arc::clone(app);
-                spawn_long(move || {
-                    let response = run(&app, route, &request);
-                    finish(&app, exchange, response, Some(pass));
+                let their_app = Arc::clone(app);
+                run_long(app, move || {
+                    let response = run(&their_app, route, &request);
+                    finish(&their_app, exchange, response, Some(pass));
                 });
             }
         },
     }
 }
 
-/// Runs `work` on a thread of its own. If none can be started, `work` is dropped with the
-/// connection in it, and the front answers 503.
-fn spawn_long(work: impl FnOnce() + Send + 'static) {
-    let spawned = thread::Builder::new()
-        .name("http-long".into())
-        .stack_size(LONG_STACK)
-        .spawn(work);
-    if let Err(error) = spawned {
+/// Runs `work` on a long thread. If none can be started, `work` is dropped with the connection in
+/// it, and the front answers 503.
+fn run_long<S>(app: &App<S>, work: impl FnOnce() + Send + 'static) {
+    if let Err(error) = app.long_threads.run(work) {
         log::error!("cannot start a thread for a long request: {error}");
     }
 }
@@ -372,7 +378,7 @@ fn finish_stream<S: Send + Sync + 'static>(
     if is_long_thread {
         write();
     } else {
-        spawn_long(write);
+        run_long(app, write);
     }
 }
 
@@ -434,6 +440,7 @@ mod tests {
             slots: Slots::new().unwrap(),
             long: Gate::new(MAX_LONG),
             long_of_friends: Gate::new(MAX_LONG / 2),
+            long_threads: long_threads(),
         });
         let ticket = app.slots.open();
         let seen: Arc<Mutex<Seen>> = Arc::default();
