@@ -20,6 +20,30 @@ pub struct Content<'a> {
     out: &'a mut String,
 }
 
+/// A part of what [`Content::pieces`] writes.
+#[derive(Clone, Copy, Debug)]
+pub enum Piece<'a> {
+    /// Markup of our source, as it stands. All of one call together are whole elements.
+    Markup(&'static str),
+    /// A value, to be escaped. It stands in an element or in double quotes.
+    Value(&'a str),
+    /// A value that stands in many places.
+    Ready(&'a Escaped),
+}
+
+/// Text that has been escaped once for all, for elements and attributes.
+#[derive(Clone, Debug)]
+pub struct Escaped(String);
+
+impl Escaped {
+    /// Escapes `text`.
+    pub fn of(text: &str) -> Escaped {
+        let mut out = String::with_capacity(text.len());
+        escape(&mut out, text, Place::Attribute);
+        Escaped(out)
+    }
+}
+
 /// A whole document in UTF-8: declaration, and one root element with what `fill` puts into it. Room
 /// is made for `expected` bytes at once; there may be more or fewer.
 pub fn document(
@@ -69,6 +93,17 @@ impl Content<'_> {
     pub fn empty(&mut self, name: &'static str, attributes: Attributes<'_>) {
         self.start(name, attributes);
         self.out.push_str("/>\n");
+    }
+
+    /// Elements spelled out: for what a document repeats by the hundred, at a third of the cost.
+    pub fn pieces(&mut self, pieces: &[Piece<'_>]) {
+        for piece in pieces {
+            match piece {
+                Piece::Markup(markup) => self.out.push_str(markup),
+                Piece::Value(value) => escape(self.out, value, Place::Attribute),
+                Piece::Ready(Escaped(text)) => self.out.push_str(text),
+            }
+        }
     }
 
     fn start(&mut self, name: &'static str, attributes: Attributes<'_>) {
@@ -185,6 +220,17 @@ mod tests {
         let bytes = document("a", &[("b", text)], 0, |content| {
             content.text("c", &[], text);
             content.empty("d", &[("e", "1"), ("f", text)]);
+            let ready = Escaped::of(text);
+            content.pieces(&[
+                Piece::Markup("<g h=\""),
+                Piece::Value(text),
+                Piece::Markup("\" i=\""),
+                Piece::Ready(&ready),
+                Piece::Markup("\">"),
+                Piece::Value(text),
+                Piece::Ready(&ready),
+                Piece::Markup("</g>\n"),
+            ]);
         });
         String::from_utf8(bytes).unwrap()
     }
@@ -197,6 +243,8 @@ mod tests {
              <a b=\"&lt;&amp;&gt;&quot;'&#13;&#10;&#9;é🐦\">\n\
              <c>&lt;&amp;&gt;\"'&#13;\n\té🐦</c>\n\
              <d e=\"1\" f=\"&lt;&amp;&gt;&quot;'&#13;&#10;&#9;é🐦\"/>\n\
+             <g h=\"&lt;&amp;&gt;&quot;'&#13;&#10;&#9;é🐦\" i=\"&lt;&amp;&gt;&quot;'&#13;&#10;&#9;é🐦\">\
+             &lt;&amp;&gt;&quot;'&#13;&#10;&#9;é🐦&lt;&amp;&gt;&quot;'&#13;&#10;&#9;é🐦</g>\n\
              </a>\n"
         );
     }
@@ -225,6 +273,10 @@ mod tests {
             };
             assert_eq!(child("c").text().unwrap_or(""), expected, "{start:x}");
             assert_eq!(child("d").attribute("f"), Some(&*expected), "{start:x}");
+            assert_eq!(child("g").attribute("h"), Some(&*expected), "{start:x}");
+            assert_eq!(child("g").attribute("i"), Some(&*expected), "{start:x}");
+            let twice = expected.repeat(2);
+            assert_eq!(child("g").text().unwrap_or(""), twice, "{start:x}");
         }
     }
 

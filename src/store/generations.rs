@@ -5,7 +5,7 @@
 //! ends). While a grab is alive its own generation is handed out again, so that the arr
 //! recognises what it is already downloading.
 
-use rusqlite::named_params;
+use rusqlite::params;
 
 use super::{Store, StoreError};
 use crate::torrent::stub::Infohash;
@@ -37,25 +37,24 @@ impl Store {
                     let mut statement = transaction.prepare_cached(&format!(
                         "SELECT coalesce(
                         (SELECT max(generation) FROM grab
-                         WHERE base_hash = :base AND arr = :arr AND state IN {ALIVE}),
-                        (SELECT next FROM generation WHERE arr = :arr AND base_hash = :base),
+                         WHERE base_hash = ?1 AND arr = ?2 AND state IN {ALIVE}),
+                        (SELECT next FROM generation WHERE arr = ?2 AND base_hash = ?1),
                         0)"
                     ))?;
                     of_each(bases, |base| {
-                        statement
-                            .query_row(named_params! {":arr": arr, ":base": base}, |row| row.get(0))
+                        statement.query_row(params![base, arr], |row| row.get(0))
                     })
                 }
                 None => {
                     let mut statement = transaction.prepare_cached(&format!(
                         "SELECT coalesce(max(found), 0) FROM (
                         SELECT max(generation) AS found FROM grab
-                        WHERE base_hash = :base AND state IN {ALIVE}
+                        WHERE base_hash = ?1 AND state IN {ALIVE}
                         UNION ALL
-                        SELECT max(next) FROM generation WHERE base_hash = :base)"
+                        SELECT max(next) FROM generation WHERE base_hash = ?1)"
                     ))?;
                     of_each(bases, |base| {
-                        statement.query_row(named_params! {":base": base}, |row| row.get(0))
+                        statement.query_row(params![base], |row| row.get(0))
                     })
                 }
             }

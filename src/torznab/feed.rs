@@ -17,7 +17,7 @@ use crate::http::percent;
 use crate::release::categories::is_language;
 use crate::release::{Category, Release, imdb_number};
 use crate::torrent::stub::{self, Infohash};
-use crate::xml::{self, Content, Digits};
+use crate::xml::{self, Content, Digits, Escaped, Piece};
 
 /// Last second of the year 9999: RFC 1123 has four digits for the year.
 const LAST_DATE: u64 = 253_402_300_799;
@@ -59,7 +59,6 @@ pub fn feed(channel: &Channel<'_>, page: &Page, generations: &[u32]) -> Vec<u8> 
         ),
         ("xmlns:torznab", "http://torznab.com/schemas/2015/feed"),
     ];
-    let links = Links::new(channel.base, channel.key);
     let expected = USUAL_HEAD + page.items.len() * USUAL_ITEM;
     xml::document("rss", &namespaces, expected, |rss| {
         rss.element("channel", &[], |content| {
@@ -82,6 +81,7 @@ pub fn feed(channel: &Channel<'_>, page: &Page, generations: &[u32]) -> Vec<u8> 
                     ("total", &page.total.to_string()),
                 ],
             );
+            let links = Links::new(channel.base, channel.key);
             for (index, item) in page.items.iter().enumerate() {
                 if stub::is_offerable(item.release.size) {
                     let generation = generations.get(index).copied().unwrap_or(0);
@@ -96,79 +96,125 @@ pub fn feed(channel: &Channel<'_>, page: &Page, generations: &[u32]) -> Vec<u8> 
 
 /// Where the stub of an item is fetched; the URL carries its own credential.
 pub fn stub_url(base: &str, key: &str, guid: &Infohash) -> String {
-    Links::new(base, key).stub(&guid.to_string())
+    format!("{}{guid}{}", before_guid(base), after_guid(key))
+}
+
+fn before_guid(base: &str) -> String {
+    format!("{base}/torznab/download/")
+}
+
+fn after_guid(key: &str) -> String {
+    format!(".torrent?apikey={}", percent::encode(key))
 }
 
 /// Stub URLs of one feed, which differ in the guid only.
 struct Links {
-    before: String,
-    after: String,
+    before: Escaped,
+    after: Escaped,
 }
 
 impl Links {
     fn new(base: &str, key: &str) -> Links {
         Links {
-            before: format!("{base}/torznab/download/"),
-            after: format!(".torrent?apikey={}", percent::encode(key)),
+            before: Escaped::of(&before_guid(base)),
+            after: Escaped::of(&after_guid(key)),
         }
-    }
-
-    fn stub(&self, guid: &str) -> String {
-        [&self.before, guid, &self.after].concat()
     }
 }
 
+/// The beginning of an attribute, up to its value.
+macro_rules! attr {
+    ($name:literal) => {
+        concat!("<torznab:attr name=\"", $name, "\" value=\"")
+    };
+}
+
+/// The end of an attribute, and of any element that ends with a value in quotes.
+const END: &str = "\"/>\n";
+
+/// What every item says: one file, and nothing to be had or given as torrents go.
+const FIRST_FIXED: &str = concat!(attr!("files"), "1\"/>\n");
+const NO_LEECHERS: &str = concat!(attr!("leechers"), "0\"/>\n");
+const LAST_FIXED: &str = concat!(
+    attr!("downloadvolumefactor"),
+    "0\"/>\n",
+    attr!("uploadvolumefactor"),
+    "1\"/>\n",
+    attr!("minimumratio"),
+    "0\"/>\n",
+    attr!("minimumseedtime"),
+    "0\"/>\n",
+);
+
 fn write_item(content: &mut Content<'_>, links: &Links, item: &Item, generation: u32) {
+    use Piece::{Markup, Ready, Value};
     let release = &item.release;
     let guid = item.guid.to_string();
-    let url = links.stub(&guid);
     let size = Digits::of(release.size);
     content.text("title", &[], &release.title);
-    content.text("guid", &[("isPermaLink", "false")], &guid);
-    content.text("pubDate", &[], &date(item.published));
-    content.text("size", &[], &size);
-    content.text("link", &[], &url);
-    content.empty(
-        "enclosure",
-        &[
-            ("url", &url),
-            ("length", &size),
-            ("type", "application/x-bittorrent"),
-        ],
-    );
+    content.pieces(&[
+        Markup("<guid isPermaLink=\"false\">"),
+        Value(&guid),
+        Markup("</guid>\n<pubDate>"),
+        Value(&date(item.published)),
+        Markup("</pubDate>\n<size>"),
+        Value(&size),
+        Markup("</size>\n<link>"),
+        Ready(&links.before),
+        Value(&guid),
+        Ready(&links.after),
+        Markup("</link>\n<enclosure url=\""),
+        Ready(&links.before),
+        Value(&guid),
+        Ready(&links.after),
+        Markup("\" length=\""),
+        Value(&size),
+        Markup("\" type=\"application/x-bittorrent\"/>\n"),
+    ]);
     for number in &item.categories {
-        content.text("category", &[], &Digits::of((*number).into()));
+        content.pieces(&[
+            Markup("<category>"),
+            Value(&Digits::of((*number).into())),
+            Markup("</category>\n"),
+        ]);
     }
     content.text("description", &[], &description(item));
 
-    let mut attribute = |name: &str, value: &str| {
-        content.empty("torznab:attr", &[("name", name), ("value", value)]);
+    let mut attribute = |beginning: &'static str, value: &str| {
+        content.pieces(&[Markup(beginning), Value(value), Markup(END)]);
     };
     for number in &item.categories {
-        attribute("category", &Digits::of((*number).into()));
+        attribute(attr!("category"), &Digits::of((*number).into()));
     }
+    attribute(attr!("size"), &size);
     let seeders = Digits::of(item.seeders.into());
-    attribute("size", &size);
-    attribute("files", "1");
-    attribute("seeders", &seeders);
-    attribute("leechers", "0");
-    attribute("peers", &seeders);
-    match generation {
-        0 => attribute("infohash", &guid),
-        _ => {
-            let hash = stub::infohash(&release.title, release.size, generation);
-            attribute("infohash", &hash.to_string());
-        }
-    }
-    attribute("downloadvolumefactor", "0");
-    attribute("uploadvolumefactor", "1");
-    attribute("minimumratio", "0");
-    attribute("minimumseedtime", "0");
+    // Whoever has it all is a seeder.
+    let hash = match generation {
+        0 => guid,
+        _ => stub::infohash(&release.title, release.size, generation).to_string(),
+    };
+    content.pieces(&[
+        Markup(FIRST_FIXED),
+        Markup(attr!("seeders")),
+        Value(&seeders),
+        Markup(END),
+        Markup(NO_LEECHERS),
+        Markup(attr!("peers")),
+        Value(&seeders),
+        Markup(END),
+        Markup(attr!("infohash")),
+        Value(&hash),
+        Markup(END),
+        Markup(LAST_FIXED),
+    ]);
+    let mut attribute = |beginning: &'static str, value: &str| {
+        content.pieces(&[Markup(beginning), Value(value), Markup(END)]);
+    };
     ids(release, &mut attribute);
-    details(item, &mut |name, value| {
+    details(item, &mut |beginning, value| {
         let value = clean(value);
         if !value.is_empty() {
-            attribute(name, &value);
+            attribute(beginning, &value);
         }
     });
 }
@@ -203,9 +249,9 @@ fn description(item: &Item) -> String {
 }
 
 /// Attributes that identify the film or episode. A number 0 is an arr's way to say that it knows none.
-fn ids(release: &Release, attribute: &mut dyn FnMut(&str, &str)) {
+fn ids(release: &Release, attribute: &mut dyn FnMut(&'static str, &str)) {
     attribute(
-        "type",
+        attr!("type"),
         match release.category {
             Category::Movies => "movie",
             Category::Tv => "series",
@@ -215,14 +261,14 @@ fn ids(release: &Release, attribute: &mut dyn FnMut(&str, &str)) {
     if let Some(imdb) = known(release.imdb_id.as_deref().and_then(imdb_number)) {
         // IMDb writes at least seven digits. The arrs ignore an `imdb` with "tt".
         let id = format!("tt{imdb:07}");
-        attribute("imdb", &id[2..]);
-        attribute("imdbid", &id);
+        attribute(attr!("imdb"), &id[2..]);
+        attribute(attr!("imdbid"), &id);
     }
     for (name, number) in [
-        ("tmdbid", known(release.tmdb_id)),
-        ("tvdbid", known(release.tvdb_id)),
-        ("season", release.season.map(u64::from)),
-        ("episode", release.episode.map(u64::from)),
+        (attr!("tmdbid"), known(release.tmdb_id)),
+        (attr!("tvdbid"), known(release.tvdb_id)),
+        (attr!("season"), release.season.map(u64::from)),
+        (attr!("episode"), release.episode.map(u64::from)),
     ] {
         if let Some(number) = number {
             attribute(name, &Digits::of(number));
@@ -231,12 +277,12 @@ fn ids(release: &Release, attribute: &mut dyn FnMut(&str, &str)) {
 }
 
 /// Attributes that describe the file. Values are a friend's words.
-fn details(item: &Item, attribute: &mut dyn FnMut(&str, &str)) {
+fn details(item: &Item, attribute: &mut dyn FnMut(&'static str, &str)) {
     let (release, facts) = (&item.release, &item.facts);
     for (name, words) in [
-        ("resolution", &facts.resolution),
-        ("video", &facts.video),
-        ("audio", &facts.audio),
+        (attr!("resolution"), &facts.resolution),
+        (attr!("video"), &facts.video),
+        (attr!("audio"), &facts.audio),
     ] {
         if let Some(words) = words {
             attribute(name, words);
@@ -245,17 +291,17 @@ fn details(item: &Item, attribute: &mut dyn FnMut(&str, &str)) {
     for language in release.languages.iter().take(MAX_LANGUAGES) {
         // The arrs let these replace what they read in the title, so a non-answer must not count.
         if is_language(language) {
-            attribute("language", language);
+            attribute(attr!("language"), language);
         }
     }
     if let Some(subtitles) = &facts.subtitles {
-        attribute("subs", subtitles);
+        attribute(attr!("subs"), subtitles);
     }
     if let Some(group) = &release.release_group {
-        attribute("team", group);
+        attribute(attr!("team"), group);
     }
     if let Some(year) = facts.year {
-        attribute("year", &Digits::of(year.into()));
+        attribute(attr!("year"), &Digits::of(year.into()));
     }
 }
 
