@@ -23,6 +23,7 @@ use super::transfer::{self, Meters, Part, Stop};
 use crate::peer::client::{FileAnswer, FileRequest, PeerClient};
 use crate::release::Release;
 use crate::store::StoreError;
+use crate::torrent::stub;
 
 /// Longest wait for the description of an item: it is small, and a friend that takes longer is not
 /// fit to send a file either.
@@ -292,6 +293,15 @@ impl Job<'_> {
                 format!(
                     "{name} has replaced the release: it is \"{}\" now",
                     release.title
+                ),
+            ));
+        }
+        if !stub::is_offerable(release.size) {
+            return Err(Failure::new(
+                Class::Elsewhere,
+                format!(
+                    "{name} has replaced the file: it has {} now, which is no size of a release",
+                    Bytes(release.size)
                 ),
             ));
         }

@@ -87,7 +87,7 @@ pub struct Friend {
 
 impl Friend {
     pub fn new(name: &str, files: impl Fn(&Ask) -> Reply + Send + Sync + 'static) -> Friend {
-        Friend::with_items(name, |_| item(TITLE, NAME, SIZE), files)
+        Friend::with_items(name, |_| item(TITLE, NAME, SIZE as u64), files)
     }
 
     pub fn with_items(
@@ -123,7 +123,7 @@ impl Friend {
     }
 }
 
-pub fn item(title: &str, filename: &str, size: usize) -> String {
+pub fn item(title: &str, filename: &str, size: u64) -> String {
     let json = format!(
         r#"{{"id":"{ITEM}","title":"{title}","filename":"{filename}","category":2000,"size":{size}}}"#
     );

@@ -101,7 +101,7 @@ fn slots_are_kept_and_forced_grabs_go_beyond_them() {
     let gate = Mutex::new(gate);
     let alice = Friend::with_items(
         "alice",
-        |_| item(TITLE, NAME, SIZE),
+        |_| item(TITLE, NAME, SIZE as u64),
         move |ask| {
             // Held until the test lets go.
             let _ = lock(&gate).recv();

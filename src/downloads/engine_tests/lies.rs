@@ -3,6 +3,7 @@
 use crate::downloads::rig::{
     Ask, Consumer, Friend, NAME, Reply, SIZE, TITLE, data, honest, item, reply,
 };
+use crate::torrent::stub::MAX_SIZE;
 
 #[test]
 fn lies_end_in_a_named_failure() {
@@ -47,13 +48,22 @@ fn lies_end_in_a_named_failure() {
 
 #[test]
 fn items_are_judged_before_a_byte_is_asked_for() {
+    const BYTES: u64 = SIZE as u64;
     let table = [
-        (item(TITLE, "../evil.mkv", SIZE), "separator"),
-        (item(TITLE, "a\\\\b.mkv", SIZE), "separator"),
-        (item(TITLE, "..", SIZE), "folder"),
-        (item(TITLE, &"x".repeat(256), SIZE), "longer than 255"),
-        (item("Another", NAME, SIZE + 1), "has replaced the release"),
+        (item(TITLE, "../evil.mkv", BYTES), "separator"),
+        (item(TITLE, "a\\\\b.mkv", BYTES), "separator"),
+        (item(TITLE, "..", BYTES), "folder"),
+        (item(TITLE, &"x".repeat(256), BYTES), "longer than 255"),
+        (item("Another", NAME, BYTES + 1), "has replaced the release"),
         (item(TITLE, NAME, 200 << 30), "max_file_size"),
+        (
+            item(TITLE, NAME, 0),
+            "0 bytes now, which is no size of a release",
+        ),
+        (
+            item(TITLE, NAME, MAX_SIZE + 1),
+            "1.0 TiB now, which is no size of a release",
+        ),
         (
             "404 Not Found\r\nContent-Length: 0\r\n\r\n".into(),
             "does not offer it",
@@ -76,7 +86,7 @@ fn a_new_size_counts_if_header_and_release_agree() {
     // The friend replaces the file after the item was read for the first time.
     let alice = Friend::with_items(
         "alice",
-        |n| item(TITLE, NAME, if n == 0 { SIZE } else { SIZE + 1000 }),
+        |n| item(TITLE, NAME, SIZE as u64 + if n == 0 { 0 } else { 1000 }),
         move |ask| honest(ask, &longer(), "\"v2\""),
     );
     let consumer = Consumer::new(&[&alice]);
