@@ -159,6 +159,22 @@ mod tests {
     }
 
     #[test]
+    fn no_more_threads_stay_than_may() {
+        let crew = Crew::new("test", STACK, FOREVER);
+        let all = Arc::new(Barrier::new(MAX_IDLE + 2));
+        for _ in 0..MAX_IDLE + 1 {
+            let all = Arc::clone(&all);
+            crew.run(move || {
+                all.wait();
+            })
+            .unwrap();
+        }
+        all.wait();
+        // Each thread holds the crew: the one too many has ended, not only gone uncounted.
+        until(|| crew.idle() == MAX_IDLE && Arc::strong_count(&crew) == 1 + MAX_IDLE);
+    }
+
+    #[test]
     fn a_panic_ends_its_thread_only() {
         let crew = Crew::new("test", STACK, FOREVER);
         let (done, wait) = channel::<()>();
@@ -174,6 +190,24 @@ mod tests {
         crew.run(move || done.send(()).unwrap()).unwrap();
         wait.recv().unwrap();
         until(|| crew.idle() == 1);
+    }
+
+    /// Work that comes just as an idle thread has waited long enough is done all the same.
+    #[test]
+    fn no_work_is_left_behind_by_a_thread_that_ends() {
+        let crew = Crew::new("test", STACK, Duration::from_micros(100));
+        let (done, wait) = channel();
+        for number in 0..2_000_u64 {
+            let done = done.clone();
+            crew.run(move || done.send(number).unwrap()).unwrap();
+            assert_eq!(wait.recv_timeout(Duration::from_secs(60)), Ok(number));
+            // About as long as the thread stays, a little more each time.
+            let end = Instant::now() + Duration::from_micros(50 + number % 200);
+            while Instant::now() < end {
+                std::hint::spin_loop();
+            }
+        }
+        until(|| crew.idle() == 0 && Arc::strong_count(&crew) == 1);
     }
 
     #[test]

@@ -328,7 +328,7 @@ fn finish<S: Send + Sync + 'static>(
             }
         }
     };
-    // The work is done, and the write never waits. Were the place kept until this thread has ended,
+    // The work is done, and the write never waits. Were the place kept until this thread is free,
     // a quick client on a busy machine would be refused for the sake of its own last requests.
     drop(pass);
     // An error means that the front has given up on this request: there is nobody to tell.
