@@ -4,8 +4,9 @@
 //! first byte is asked for, because it names the file: an unsafe name is refused before anything is
 //! written. Size rules: release and headers must agree, whatever the stub once said; where an answer
 //! announces another size, the item is read again, and only if it says the same does the new size
-//! count (the friend has replaced the file). The part file is not given up before the answer that
-//! replaces it has begun.
+//! count (the friend has replaced the file). A size that no stub can stand for, or beyond
+//! `max_file_size`, never does. The part file is not given up before the answer that replaces it has
+//! begun.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -94,3 +94,17 @@ fn a_new_size_counts_if_header_and_release_agree() {
     let grab = consumer.completed(&hash, &longer());
     assert_eq!(grab.size, SIZE as u64 + 1000);
 }
+
+#[test]
+fn no_size_of_a_release_counts_even_if_header_and_release_agree() {
+    // The friend's file is emptied after the item was read for the first time.
+    let alice = Friend::with_items(
+        "alice",
+        |n| item(TITLE, NAME, if n == 0 { SIZE as u64 } else { 0 }),
+        |ask| honest(ask, b"", "\"v2\""),
+    );
+    let consumer = Consumer::new(&[&alice]);
+    let hash = consumer.grab();
+    let grab = consumer.failed(&hash, "0 bytes now, which is no size of a release");
+    assert_eq!((grab.attempts, grab.size), (1, SIZE as u64));
+}
