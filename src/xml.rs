@@ -3,7 +3,9 @@
 //! [`document`] takes the root element and a closure that fills it; elements close themselves and
 //! attributes are given with the element, so that no call order makes a broken document. Names
 //! are `&'static str`: they come from our source, never from data. An element holds either text or
-//! elements, each on a line of its own.
+//! elements, each on a line of its own. The exception is [`Content::pieces`], which writes markup of
+//! our source as it stands: its caller answers for whole elements, and a golden test should hold
+//! each of them. What is data is escaped there too.
 //!
 //! Text is escaped. Characters that XML 1.0 forbids (§2.2: most control characters, U+FFFE,
 //! U+FFFF) are dropped: there is no way to write them, and a numeric reference to one makes

@@ -99,8 +99,8 @@ impl<'a> Client<'a> {
         self.send_all(bytes, |rest| (&self.conn.stream).write(rest))
     }
 
-    /// The same for a head that a body follows at once: the kernel may keep it for the first full packet,
-    /// which wakes the client once instead of twice.
+    /// The same for a head that a body follows at once, and a body of one byte at least: the kernel
+    /// may keep it for the first full packet, which wakes the client once instead of twice.
     pub fn write_head(&self, bytes: &[u8]) -> io::Result<()> {
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
         self.send_all(bytes, |rest| {

@@ -188,11 +188,11 @@ fn write_item(content: &mut Content<'_>, links: &Links, item: &Item, generation:
     }
     attribute(attr!("size"), &size);
     let seeders = Digits::of(item.seeders.into());
-    // Whoever has it all is a seeder.
     let hash = match generation {
         0 => guid,
         _ => stub::infohash(&release.title, release.size, generation).to_string(),
     };
+    // Every friend that offers it has it all: peers are seeders.
     content.pieces(&[
         Markup(FIRST_FIXED),
         Markup(attr!("seeders")),
@@ -248,7 +248,8 @@ fn description(item: &Item) -> String {
     format!("{}, offered by {friends}", item.release.filename)
 }
 
-/// Attributes that identify the film or episode. A number 0 is an arr's way to say that it knows none.
+/// Attributes that identify the film or episode, each as `attr!` begins it. A number 0 is an arr's
+/// way to say that it knows none.
 fn ids(release: &Release, attribute: &mut dyn FnMut(&'static str, &str)) {
     attribute(
         attr!("type"),
@@ -264,28 +265,28 @@ fn ids(release: &Release, attribute: &mut dyn FnMut(&'static str, &str)) {
         attribute(attr!("imdb"), &id[2..]);
         attribute(attr!("imdbid"), &id);
     }
-    for (name, number) in [
+    for (beginning, number) in [
         (attr!("tmdbid"), known(release.tmdb_id)),
         (attr!("tvdbid"), known(release.tvdb_id)),
         (attr!("season"), release.season.map(u64::from)),
         (attr!("episode"), release.episode.map(u64::from)),
     ] {
         if let Some(number) = number {
-            attribute(name, &Digits::of(number));
+            attribute(beginning, &Digits::of(number));
         }
     }
 }
 
-/// Attributes that describe the file. Values are a friend's words.
+/// Attributes that describe the file, each as `attr!` begins it. Values are a friend's words.
 fn details(item: &Item, attribute: &mut dyn FnMut(&'static str, &str)) {
     let (release, facts) = (&item.release, &item.facts);
-    for (name, words) in [
+    for (beginning, words) in [
         (attr!("resolution"), &facts.resolution),
         (attr!("video"), &facts.video),
         (attr!("audio"), &facts.audio),
     ] {
         if let Some(words) = words {
-            attribute(name, words);
+            attribute(beginning, words);
         }
     }
     for language in release.languages.iter().take(MAX_LANGUAGES) {
