@@ -155,6 +155,8 @@ fn a_sonarr_says_it_once_for_each_episode() {
     }
     rig.wait_for_row(grab, Some(("imported", false)));
     assert!(!rig.file(grab).exists());
+    // Said once the row has changed.
+    rig.wait_for_log("imported by sonarr");
     assert_eq!(rig.logged("imported by sonarr"), 1);
 }
 
