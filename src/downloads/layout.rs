@@ -296,17 +296,27 @@ mod tests {
         fs::remove_dir_all(dir).unwrap();
     }
 
+    /// A folder of the same name on another file system than temporary files have, as nearly any
+    /// Linux has one. Without, this says that the test is skipped.
+    fn on_another_file_system(dir: &Path) -> Option<PathBuf> {
+        let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev());
+        let root = Path::new("/dev/shm");
+        let other = root.join(dir.file_name().unwrap());
+        let is_another = device(root).is_ok_and(|shm| shm != device(dir).unwrap());
+        if is_another && fs::create_dir(&other).is_ok() {
+            return Some(other);
+        }
+        println!("skipped: there is no second file system");
+        fs::remove_dir_all(dir).unwrap();
+        None
+    }
+
     #[test]
     fn a_disk_that_was_unmounted_is_not_replaced_by_the_one_below() {
         let dir = scratch();
-        // Another file system than the one of temporary files, on any Linux.
-        let other = Path::new("/dev/shm").join(dir.file_name().unwrap());
-        if fs::create_dir(&other).is_err()
-            || fs::metadata(&other).unwrap().dev() == fs::metadata(&dir).unwrap().dev()
-        {
-            println!("skipped: there is no second file system");
+        let Some(other) = on_another_file_system(&dir) else {
             return;
-        }
+        };
         let (disk, below) = (other.join("disk"), dir.join("below"));
         fs::create_dir(&disk).unwrap();
         fs::create_dir(&below).unwrap();
@@ -342,13 +352,9 @@ mod tests {
     #[test]
     fn part_files_on_another_disk_are_refused() {
         let dir = scratch();
-        let other = Path::new("/dev/shm").join(dir.file_name().unwrap());
-        if fs::create_dir(&other).is_err()
-            || fs::metadata(&other).unwrap().dev() == fs::metadata(&dir).unwrap().dev()
-        {
-            println!("skipped: there is no second file system");
+        let Some(other) = on_another_file_system(&dir) else {
             return;
-        }
+        };
         std::os::unix::fs::symlink(&other, dir.join(PARTIAL)).unwrap();
         let error = Layout::open(&dir).err().unwrap();
         assert!(error.contains("another disk"), "{error}");

@@ -270,6 +270,15 @@ impl Consumer {
         self.engine().add(new).unwrap()
     }
 
+    /// The same, added paused: a row, and no transfer yet.
+    pub fn grab_paused(&self) -> Infohash {
+        let new = NewGrab {
+            paused: true,
+            ..new_grab("radarr", &self.friends[0], TITLE, SIZE as u64, ITEM)
+        };
+        self.engine().add(new).unwrap()
+    }
+
     pub fn get(&self, hash: &Infohash) -> Grab {
         self.engine().get(&Scope::All, hash).unwrap().unwrap()
     }

@@ -3,10 +3,8 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::downloads::NewGrab;
 use crate::downloads::engine::plain;
-use crate::downloads::rig::{Consumer, Friend, ITEM, NAME, SIZE, TITLE, cut, data, honest};
-use crate::downloads::tests::new_grab;
+use crate::downloads::rig::{Consumer, Friend, NAME, SIZE, TITLE, cut, data, honest};
 use crate::grab::states::Event;
 
 #[test]
@@ -35,11 +33,7 @@ fn it_goes_on_after_a_stop_and_a_start() {
 fn what_a_crash_leaves_is_put_in_order() {
     let alice = Friend::new("alice", |ask| honest(ask, &data(), "\"v1\""));
     let mut consumer = Consumer::new(&[&alice]);
-    let new = NewGrab {
-        paused: true,
-        ..new_grab("radarr", &alice.client, TITLE, SIZE as u64, ITEM)
-    };
-    let hash = consumer.engine().add(new).unwrap();
+    let hash = consumer.grab_paused();
     let id = consumer.get(&hash).id;
     let orphan = consumer
         .home
@@ -128,11 +122,7 @@ fn a_start_without_the_disk_does_not_begin_anew_on_the_one_below() {
 fn after_a_power_cut_only_synced_bytes_count() {
     let alice = Friend::new("alice", |ask| honest(ask, &data(), "\"v1\""));
     let mut consumer = Consumer::new(&[&alice]);
-    let new = NewGrab {
-        paused: true,
-        ..new_grab("radarr", &alice.client, TITLE, SIZE as u64, ITEM)
-    };
-    let hash = consumer.engine().add(new).unwrap();
+    let hash = consumer.grab_paused();
     let id = consumer.get(&hash).id;
     let part = consumer
         .home
